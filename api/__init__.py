@@ -1,0 +1,1 @@
+"""The API: FastAPI over a unix socket and loopback TCP, and the composition of the control plane."""

@@ -1,0 +1,355 @@
+"""The documents that go over the API, and nothing else: pydantic models, one a resource."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Document(BaseModel):
+    """What all documents share: unknown members of a request are refused, not dropped in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# -- problems ---------------------------------------------------------------------------------------------------
+class Problem(Document):
+    """An error (RFC 9457). `code` stands beside the exit code in one table, `paas.errors.OUTCOMES`."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+# -- the server -------------------------------------------------------------------------------------------------
+class Pids(Document):
+    """The processes of the three planes."""
+
+    control: int
+    router: list[int]
+    logs: int | None
+
+
+class Server(Document):
+    """What `mini server status` shows; addresses are as bound."""
+
+    version: str
+    home: str
+    engine: str
+    socket: str
+    api: str
+    http: str
+    pids: Pids
+    started_at: datetime
+    apps: int
+    instances: int
+
+
+class ServerStop(Document):
+    keep_apps: bool = False
+
+
+class Health(Document):
+    status: Literal["ok"]
+    version: str
+
+
+class Finding(Document):
+    """One line of `mini doctor`."""
+
+    check: str
+    ok: bool
+    level: Literal["ok", "warning", "error"]
+    message: str
+
+
+# -- apps -------------------------------------------------------------------------------------------------------
+class NewApp(Document):
+    name: str | None = Field(default=None, examples=["shop"])
+    """None lets the server make a name up."""
+
+
+class AppRename(Document):
+    name: str = Field(examples=["store"])
+
+
+class App(Document):
+    id: str
+    name: str = Field(examples=["shop"])
+    url: str = Field(examples=["http://shop.localhost:8080"])
+    created_at: datetime
+    release: int | None
+    """The version that serves, None before the first release."""
+    commit: str | None
+    domains: list[str]
+    formation: dict[str, int]
+    instances: int
+    """How many are up now."""
+    repository: str
+    """The git remote: `mini::shop`."""
+
+
+# -- builds -----------------------------------------------------------------------------------------------------
+class Build(Document):
+    id: str
+    commit: str
+    ref: str
+    builder: str
+    state: Literal["running", "succeeded", "failed", "cancelled"]
+    reason: str
+    artifact: str | None
+    """The slug's key or the image's digest; None where it failed or was pruned."""
+    process_types: dict[str, str]
+    actor: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+# -- deployments: every releasing command makes one ----------------------------------------------------------------
+class Quarantine(Document):
+    """Where git keeps the objects of a push that is not accepted yet (git-receive-pack(1), quarantine)."""
+
+    object_directory: str
+    alternates: str
+
+
+class NewDeployment(Document):
+    commit: str = Field(examples=["3f2c1abf0c3b3c6c1a2f0e9d8c7b6a5f4e3d2c1b"])
+    ref: str = Field(default="HEAD", examples=["main"])
+    message: str = ""
+    no_cache: bool = False
+    wait_lock: float = Field(default=900.0, ge=0, le=86400)
+    quarantine: Quarantine | None = None
+
+
+class Deployment(Document):
+    """`code`, `reason` and `exit_code` say how it failed. `changed` is False where there was nothing to do."""
+
+    id: str
+    app: str
+    kind: Literal["push", "config", "rollback", "revert"]
+    state: Literal["queued", "building", "releasing", "starting", "succeeded", "failed", "cancelled"]
+    code: str
+    exit_code: int
+    reason: str
+    changed: bool
+    build: str | None
+    release: int | None
+    """The version that it made, None while there is none."""
+    serving: int | None
+    """The version that serves now."""
+    url: str
+    actor: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class OutputLine(Document):
+    """One line of a deployment's output. `sequence` is a cursor for `after`."""
+
+    sequence: int
+    at: datetime
+    kind: Literal["step", "output", "warning", "error"]
+    text: str
+
+
+# -- releases ---------------------------------------------------------------------------------------------------
+class Release(Document):
+    version: int
+    kind: Literal["deploy", "config", "rollback"]
+    description: str
+    commit: str | None
+    build: str | None
+    status: Literal["pending", "succeeded", "failed", "cancelled"]
+    reason: str
+    current: bool
+    actor: str
+    created_at: datetime
+    config_keys: list[str]
+    process_types: dict[str, str]
+    origin: int
+    rollback_target: bool
+    """Whether `rollback` could go there: it served, and its artifact is still there."""
+
+
+class NewRollback(Document):
+    release: str | None = Field(default=None, examples=["v41"])
+    dry_run: bool = False
+    wait_lock: float = Field(default=900.0, ge=0, le=86400)
+
+
+class RollbackPreview(Document):
+    """What a rollback would do: nothing was changed."""
+
+    target: int
+    current: int
+    commit: str | None
+    config_changes: list["ConfigChange"]
+
+
+class ConfigChange(Document):
+    """One variable that differs. Values are `[hidden]` unless they were asked to be revealed."""
+
+    key: str
+    change: Literal["added", "removed", "changed"]
+    before: str | None
+    after: str | None
+
+
+class ReleaseDiff(Document):
+    a: int
+    b: int
+    commit_a: str | None
+    commit_b: str | None
+    config: list[ConfigChange]
+    process_types: list[ConfigChange]
+    commits: list[str]
+    """One line for each commit between them, newest first, where one is an ancestor of the other."""
+
+
+# -- config -----------------------------------------------------------------------------------------------------
+class Config(Document):
+    """The variables of the release that serves, values included: `mini config` alone shows them."""
+
+    release: int | None
+    variables: dict[str, str]
+
+
+class ConfigPatch(Document):
+    """Variables to set; None unsets one. All or nothing."""
+
+    changes: dict[str, str | None] = Field(examples=[{"DEBUG": "0", "OLD": None}])
+    wait_lock: float = Field(default=900.0, ge=0, le=86400)
+
+
+# -- formation and instances ------------------------------------------------------------------------------------
+class Formation(Document):
+    types: dict[str, int] = Field(examples=[{"web": 3, "worker": 1}])
+    commands: dict[str, str]
+
+
+class FormationPatch(Document):
+    """Scale tokens, applied together or not at all: `TYPE=N`, `TYPE+N`, `TYPE-N`."""
+
+    changes: list[str] = Field(examples=[["web=3", "worker+1"]], min_length=1)
+    wait: bool = True
+    """Return when what was added is up."""
+
+
+class Instance(Document):
+    name: str = Field(examples=["web.1"])
+    id: str
+    type: str
+    state: Literal["starting", "up", "draining", "stopping", "crashed", "stopped"]
+    release: int
+    pid: int | None
+    container: str | None
+    port: int | None
+    restarts: int
+    exit: str | None
+    """How it last ended: `exit 1`, `signal 9`, `out of memory`, `exit unknown`."""
+    retry_in: float | None
+    """Seconds until it is started again, where it is crashed."""
+    cause: str
+    since: datetime
+    command: str
+    one_off: bool
+
+
+class NewRestart(Document):
+    target: str | None = Field(default=None, examples=["web", "web.1"])
+    wait: bool = True
+
+
+class Restart(Document):
+    instances: list[str]
+
+
+class NewRun(Document):
+    """A one-off. A first word that is a process type runs that type's command, further words appended."""
+
+    command: list[str] = Field(min_length=1, examples=[["migrate"]])
+    environment: dict[str, str] = Field(default_factory=dict)
+    release: str | None = None
+    terminal: "TerminalSize | None" = None
+    timeout: float | None = Field(default=None, gt=0)
+
+
+class TerminalSize(Document):
+    rows: Annotated[int, Field(ge=1, le=10000)] = 24
+    columns: Annotated[int, Field(ge=1, le=10000)] = 80
+
+
+class Run(Document):
+    name: str = Field(examples=["run.1"])
+    id: str
+    release: int
+    command: str
+
+
+# -- logs, routes, events ---------------------------------------------------------------------------------------
+class LogLine(Document):
+    sequence: int
+    at: datetime
+    source: Literal["app", "mini"]
+    instance: str
+    release: int
+    text: str
+
+
+class NewDomain(Document):
+    host: str = Field(examples=["shop.example.com"])
+
+
+class Domain(Document):
+    host: str
+    created_at: datetime | None
+    """None for the app's own host, which it always has."""
+
+
+class Route(Document):
+    host: str
+    app: str
+    backends: list[str] = Field(examples=[["web.1", "web.2"]])
+
+
+class Check(Document):
+    type: str
+    kind: Literal["startup", "liveness"]
+    path: str | None
+    attempts: int
+    interval: float
+    timeout: float
+
+
+class CheckResult(Document):
+    instance: str
+    check: str
+    ok: bool
+    message: str
+
+
+class Event(Document):
+    id: int
+    at: datetime
+    kind: str
+    app: str | None
+    actor: str
+    cause: str
+    details: dict[str, str | int]
+
+
+class GarbageCollection(Document):
+    dry_run: bool = False
+    keep: int | None = Field(default=None, ge=1, le=1000)
+
+
+class Collected(Document):
+    """What was removed, or would be."""
+
+    kind: Literal["artifact", "repository", "output", "log", "cache"]
+    name: str
+    bytes: int

@@ -1,0 +1,1 @@
+"""Builds: from a commit of a git repository to an artifact."""

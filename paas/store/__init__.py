@@ -1,0 +1,1 @@
+"""The store: the only place that knows SQL. Domain values go in and come out, never rows."""

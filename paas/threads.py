@@ -1,0 +1,16 @@
+"""The one way from the event loop to blocking code (git, SQLite, the filesystem). The loop itself never blocks."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mini-blocking")
+
+
+async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what `call` returns, run on a worker thread; raises what it raises."""
+    return await asyncio.get_running_loop().run_in_executor(_POOL, lambda: call(*args, **kwargs))

@@ -1,0 +1,1 @@
+"""Releases: config, numbered releases, and the story of a deployment."""
