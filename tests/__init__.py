@@ -1,0 +1,1 @@
+"""The tests: unit (mirrors the tree), contracts (one suite, every engine), e2e, faults, architecture, golden."""
