@@ -49,10 +49,14 @@ class Server(Document):
 
 
 class ServerStop(Document):
+    """How to stop the server."""
+
     keep_apps: bool = False
 
 
 class Health(Document):
+    """Whether the control plane is well."""
+
     status: Literal["ok"]
     version: str
 
@@ -68,15 +72,21 @@ class Finding(Document):
 
 # -- apps -------------------------------------------------------------------------------------------------------
 class NewApp(Document):
+    """An app to create."""
+
     name: str | None = Field(default=None, examples=["shop"])
     """None lets the server make a name up."""
 
 
 class AppRename(Document):
+    """An app's new name."""
+
     name: str = Field(examples=["store"])
 
 
 class App(Document):
+    """An app, and what of it serves."""
+
     id: str
     name: str = Field(examples=["shop"])
     url: str = Field(examples=["http://shop.localhost:8080"])
@@ -94,6 +104,8 @@ class App(Document):
 
 # -- builds -----------------------------------------------------------------------------------------------------
 class Build(Document):
+    """One attempt to turn a commit into an artifact."""
+
     id: str
     commit: str
     ref: str
@@ -117,6 +129,8 @@ class Quarantine(Document):
 
 
 class NewDeployment(Document):
+    """A commit to deploy, whose objects were pushed before."""
+
     commit: str = Field(examples=["3f2c1abf0c3b3c6c1a2f0e9d8c7b6a5f4e3d2c1b"])
     ref: str = Field(default="HEAD", examples=["main"])
     message: str = ""
@@ -158,6 +172,8 @@ class OutputLine(Document):
 
 # -- releases ---------------------------------------------------------------------------------------------------
 class Release(Document):
+    """A release, how its deployment went, and whether it serves."""
+
     version: int
     kind: Literal["deploy", "config", "rollback"]
     description: str
@@ -176,6 +192,8 @@ class Release(Document):
 
 
 class NewRollback(Document):
+    """Where to go back to; without a release, to the one that served before."""
+
     release: str | None = Field(default=None, examples=["v41"])
     dry_run: bool = False
     wait_lock: float = Field(default=900.0, ge=0, le=86400)
@@ -200,6 +218,8 @@ class ConfigChange(Document):
 
 
 class ReleaseDiff(Document):
+    """What differs from release `a` to release `b`."""
+
     a: int
     b: int
     commit_a: str | None
@@ -227,6 +247,8 @@ class ConfigPatch(Document):
 
 # -- formation and instances ------------------------------------------------------------------------------------
 class Formation(Document):
+    """How many instances of each process type there should be."""
+
     types: dict[str, int] = Field(examples=[{"web": 3, "worker": 1}])
     commands: dict[str, str]
 
@@ -240,6 +262,8 @@ class FormationPatch(Document):
 
 
 class Instance(Document):
+    """One instance, as `mini ps` shows it."""
+
     name: str = Field(examples=["web.1"])
     id: str
     type: str
@@ -260,11 +284,15 @@ class Instance(Document):
 
 
 class NewRestart(Document):
+    """What to restart: all, a process type, or one instance."""
+
     target: str | None = Field(default=None, examples=["web", "web.1"])
     wait: bool = True
 
 
 class Restart(Document):
+    """The instances that are being replaced."""
+
     instances: list[str]
 
 
@@ -279,11 +307,15 @@ class NewRun(Document):
 
 
 class TerminalSize(Document):
+    """A terminal's size in character cells."""
+
     rows: Annotated[int, Field(ge=1, le=10000)] = 24
     columns: Annotated[int, Field(ge=1, le=10000)] = 80
 
 
 class Run(Document):
+    """A one-off that was started."""
+
     name: str = Field(examples=["run.1"])
     id: str
     release: int
@@ -292,6 +324,8 @@ class Run(Document):
 
 # -- logs, routes, events ---------------------------------------------------------------------------------------
 class LogLine(Document):
+    """One line of the log. `sequence` is a cursor for `after`."""
+
     sequence: int
     at: datetime
     source: Literal["app", "mini"]
@@ -301,22 +335,30 @@ class LogLine(Document):
 
 
 class NewDomain(Document):
+    """A host to route to the app."""
+
     host: str = Field(examples=["shop.example.com"])
 
 
 class Domain(Document):
+    """A host that is routed to the app."""
+
     host: str
     created_at: datetime | None
     """None for the app's own host, which it always has."""
 
 
 class Route(Document):
+    """One host, and the instances behind it now."""
+
     host: str
     app: str
     backends: list[str] = Field(examples=[["web.1", "web.2"]])
 
 
 class Check(Document):
+    """A health check that the serving release asks for."""
+
     type: str
     kind: Literal["startup", "liveness"]
     path: str | None
@@ -326,6 +368,8 @@ class Check(Document):
 
 
 class CheckResult(Document):
+    """How one check of one instance went."""
+
     instance: str
     check: str
     ok: bool
@@ -333,6 +377,8 @@ class CheckResult(Document):
 
 
 class Event(Document):
+    """A fact about the past."""
+
     id: int
     at: datetime
     kind: str
@@ -343,6 +389,8 @@ class Event(Document):
 
 
 class GarbageCollection(Document):
+    """What to keep, and whether only to tell."""
+
     dry_run: bool = False
     keep: int | None = Field(default=None, ge=1, le=1000)
 

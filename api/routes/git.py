@@ -1,0 +1,95 @@
+"""Git's own protocol for a push, tunnelled over a WebSocket (docs/api.md). It decides nothing: git and its hook do."""
+
+import asyncio
+import json
+from asyncio.subprocess import PIPE, Process
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from api import errors
+from api.services import By, Here, Services
+from paas.domain.app import App
+from paas.domain.names import app_name
+from paas.errors import PaasError
+from paas.threads import in_thread
+
+router = APIRouter(prefix="/v1/apps/{app}/git", tags=["git"])
+
+_BLOCK = 64 * 1024
+_END_WITHIN = 5.0
+
+
+@router.websocket("/receive-pack")
+async def receive_pack(websocket: WebSocket, app: str, here: Here, by: By, deploy: bool = True) -> None:
+    """`git receive-pack` in the app's repository; `deploy=false` stores what is pushed and no more."""
+    await websocket.accept()
+    try:
+        found = await in_thread(here.store.apps.get, app_name(app))
+        code = await _serve(websocket, here, found, deploy=deploy, actor=by.name)
+        await websocket.send_text(json.dumps({"exit": code}))
+    except WebSocketDisconnect:
+        return
+    except PaasError as error:
+        document = errors.problem(error, request_id=errors.request_id_of(websocket.scope))
+        await websocket.send_text(json.dumps({"problem": document.model_dump()}))
+    await websocket.close()
+
+
+async def _serve(websocket: WebSocket, here: Services, app: App, *, deploy: bool, actor: str) -> int:
+    await here.repositories.ensure(app.id)
+    process = await asyncio.create_subprocess_exec(
+        *here.repositories.receive_pack_argv(app.id),
+        env=here.repositories.receive_pack_environment(app, deploy=deploy, actor=actor),
+        stdin=PIPE,
+        stdout=PIPE,
+        start_new_session=True,
+    )
+    feeding = asyncio.create_task(_feed(websocket, process))
+    sending = asyncio.create_task(_send(websocket, process))
+    try:
+        await asyncio.wait({feeding, sending}, return_when=asyncio.FIRST_COMPLETED)
+        if feeding.done() and not feeding.result() and not sending.done():
+            raise WebSocketDisconnect
+        await sending
+        return await process.wait()
+    finally:
+        feeding.cancel()
+        sending.cancel()
+        await asyncio.gather(feeding, sending, return_exceptions=True)
+        await _end(process)
+
+
+async def _feed(websocket: WebSocket, process: Process) -> bool:
+    """Pass what the client sends; return True when it has sent all, False when it went away."""
+    stdin = process.stdin
+    assert stdin is not None  # noqa: S101 - asked for above
+    ended = False
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return ended and process.returncode is not None
+        if (data := message.get("bytes")) is not None:
+            stdin.write(data)
+            await stdin.drain()
+        else:
+            ended = True
+            stdin.close()
+
+
+async def _send(websocket: WebSocket, process: Process) -> None:
+    stdout = process.stdout
+    assert stdout is not None  # noqa: S101 - asked for above
+    while block := await stdout.read(_BLOCK):
+        await websocket.send_bytes(block)
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(_END_WITHIN):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,129 @@
+"""One-offs: detached, or attached to the caller's terminal over a WebSocket (docs/api.md)."""
+
+import asyncio
+import json
+from typing import cast
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, ValidationError
+
+from api import errors, schemas
+from api.services import By, Here, Services, TheApp
+from paas.domain.app import App
+from paas.domain.instance import ExitStatus
+from paas.domain.names import app_name
+from paas.engines.base import Attachment, TerminalSize
+from paas.errors import InvalidError, OperationTimedOutError, PaasError
+from paas.threads import in_thread
+
+router = APIRouter(prefix="/v1/apps/{app}/runs", tags=["runs"])
+
+EXIT_UNKNOWN = 125
+
+
+@router.post("", status_code=201)
+async def run_detached(app: TheApp, new: schemas.NewRun, here: Here, by: By) -> schemas.Run:
+    """Start a one-off that nobody waits for; its lines go to the app's log."""
+    release, command = await in_thread(here.releases.run_command, app, new.command, release=new.release)
+    instance = await here.supervisor.detach_run(
+        app, release, command=command, environment=new.environment, timeout=new.timeout, actor=by.name
+    )
+    return schemas.Run(name=instance.name, id=instance.id, release=release.version, command=command)
+
+
+@router.websocket("/attach")
+async def attach(websocket: WebSocket, app: str, here: Here, by: By) -> None:
+    """A one-off with its input, output, terminal, signals and exit code passed through."""
+    await websocket.accept()
+    try:
+        found = await in_thread(here.store.apps.get, app_name(app))
+        new = _first_message(await websocket.receive_text())
+        await _run(websocket, here, found, new, actor=by.name)
+    except WebSocketDisconnect:
+        return
+    except PaasError as error:
+        document = errors.problem(error, request_id=errors.request_id_of(websocket.scope))
+        await websocket.send_text(json.dumps({"problem": document.model_dump()}))
+    await websocket.close()
+
+
+def _first_message(text: str) -> schemas.NewRun:
+    try:
+        return schemas.NewRun.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidError(f"The run is not valid: {first['loc']}: {first['msg']}.") from error
+
+
+async def _run(websocket: WebSocket, here: Services, app: App, new: schemas.NewRun, *, actor: str) -> None:
+    release, command = await in_thread(here.releases.run_command, app, new.command, release=new.release)
+    size = new.terminal
+    terminal = TerminalSize(rows=size.rows, columns=size.columns) if size else None
+    opened = await here.supervisor.attach(
+        app, release, command=command, environment=new.environment, terminal=terminal, actor=actor
+    )
+    async with opened as run:
+        started = schemas.Run(name=run.name, id=run.id, release=release.version, command=command)
+        await _send(websocket, "started", started)
+        status = await _converse(websocket, run.attachment, limit=new.timeout)
+    await websocket.send_text(json.dumps({"exit": exit_code(status)}))
+
+
+async def _converse(websocket: WebSocket, attachment: Attachment, *, limit: float | None) -> ExitStatus:
+    """Pass input and output until the one-off ends; raises WebSocketDisconnect where the client goes first."""
+    feeding = asyncio.create_task(_feed(websocket, attachment))
+    printing = asyncio.create_task(_print(websocket, attachment))
+    try:
+        done, _ = await asyncio.wait({feeding, printing}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            raise OperationTimedOutError(f"The command was still running after {limit:g} s and was ended.")
+        if printing not in done:
+            raise WebSocketDisconnect
+        return printing.result()
+    finally:
+        feeding.cancel()
+        printing.cancel()
+        await asyncio.gather(feeding, printing, return_exceptions=True)
+
+
+async def _print(websocket: WebSocket, attachment: Attachment) -> ExitStatus:
+    async for block in attachment.output():
+        await websocket.send_bytes(block)
+    return await attachment.wait()
+
+
+async def _feed(websocket: WebSocket, attachment: Attachment) -> None:
+    """Return when the client has gone away."""
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        if (data := message.get("bytes")) is not None:
+            await attachment.write(data)
+        else:
+            await _control(attachment, message.get("text") or "{}")
+
+
+async def _control(attachment: Attachment, text: str) -> None:
+    try:
+        order = cast(dict[str, object], json.loads(text))
+        match order:
+            case {"resize": {"rows": int(rows), "columns": int(columns)}}:
+                await attachment.resize(TerminalSize(rows=rows, columns=columns))
+            case {"signal": int(number)}:
+                await attachment.signal(number)
+            case {"eof": True}:
+                await attachment.close_input()
+    except ValueError as error:
+        raise InvalidError(f"A run takes resize, signal and eof as text; got {text[:80]!r}.") from error
+
+
+def exit_code(status: ExitStatus) -> int:
+    """Return what a shell would: the code, 128 + the signal's number, or 125 where nobody can know."""
+    if status.code is None:
+        return EXIT_UNKNOWN
+    return 128 - status.code if status.code < 0 else status.code
+
+
+async def _send(websocket: WebSocket, name: str, document: BaseModel) -> None:
+    await websocket.send_text(json.dumps({name: document.model_dump(mode="json")}))

@@ -1,0 +1,222 @@
+"""The control plane's process: takes a home, composes the parts, serves the API, and lets go in order.
+
+`python -I -m api.server` reads its settings from `MINI_*` and runs in the foreground.
+"""
+
+import asyncio
+import getpass
+import logging
+import os
+import platform
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+import uvicorn
+
+from api.app import create_app
+from api.listeners import BACKLOG, PeerCheckedProtocol, bound, listen_tcp, listen_unix
+from api.ownership import admin_token, take_home
+from api.services import Services
+from builds.repository import Repositories
+from builds.service import BuildService
+from builds.slug import SlugBuilder
+from paas.clock import SystemClock
+from paas.engines.process import ProcessEngine
+from paas.errors import EngineMismatchError, PaasError, UnsupportedError, exit_code
+from paas.logs.client import LogPlane
+from paas.router.processes import Routers
+from paas.settings import EngineChoice, Settings
+from paas.store.database import Store
+from paas.supervisor.loop import Supervisor
+from releases.deploy import Deployer
+from releases.outputs import Outputs
+from releases.service import ReleaseService
+
+log = logging.getLogger("mini")
+
+OLDEST_KERNEL = (5, 4)
+_STREAMS_END_WITHIN = 3
+
+
+def main() -> None:
+    """Run the control plane until it is told to stop; exits with the code of the error that ended it."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        check_platform(platform.system(), platform.release())
+        settings = Settings.from_environment(os.environ)
+        take_home(settings)
+        asyncio.run(_serve(settings))
+    except PaasError as error:
+        print(error.message, file=sys.stderr)
+        sys.exit(exit_code(error.code))
+
+
+def check_platform(system: str, kernel: str) -> None:
+    """Raise UnsupportedError on anything but Linux 5.4 or newer."""
+    numbers = tuple(int(part) for part in kernel.split("-", maxsplit=1)[0].split(".")[:2] if part.isdigit())
+    if system != "Linux" or numbers < OLDEST_KERNEL:
+        raise UnsupportedError(f"mini runs on Linux 5.4 or newer (WSL 2 too); this is {system} {kernel}.")
+
+
+def settled_engine(store: Store, wanted: EngineChoice) -> EngineChoice:
+    """Return the engine of this home, settled for good at the first start.
+
+    Raises EngineMismatchError where another one is asked for later, UnsupportedError for one that is not there.
+    """
+    settled = store.meta.engine()
+    if settled is None:
+        choice = EngineChoice.PROCESS if wanted is EngineChoice.AUTO else wanted
+        if choice is not EngineChoice.PROCESS:
+            raise UnsupportedError(f"This version has no {choice} engine yet. Start with --engine process.")
+        store.meta.settle_engine(choice)
+        return choice
+    if wanted not in (EngineChoice.AUTO, settled):
+        raise EngineMismatchError(
+            f"This home runs on the {settled} engine, settled at its first start. For the {wanted} engine start "
+            "a server with another MINI_HOME and push your apps to it."
+        )
+    return settled
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the control plane has an order to keep."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Stop:
+    """Whether, and how, the server was asked to stop."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.keep_apps = False
+
+    def __call__(self, keep_apps: bool) -> None:
+        self.keep_apps = keep_apps
+        self.asked.set()
+
+
+async def _serve(settings: Settings) -> None:
+    stop = _Stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, False)
+    async with _control_plane(settings, stop) as (services, listeners):
+        config = uvicorn.Config(
+            create_app(services, user=getpass.getuser(), token=admin_token(settings.token_file)),
+            http=PeerCheckedProtocol,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            log_config=None,
+            backlog=BACKLOG,
+            server_header=False,
+            timeout_graceful_shutdown=_STREAMS_END_WITHIN,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=listeners))
+        log.info("control plane is ready", extra={"home": str(settings.home)})
+        await asyncio.wait(
+            {serving, asyncio.create_task(stop.asked.wait())}, return_when=asyncio.FIRST_COMPLETED
+        )
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def _control_plane(
+    settings: Settings, stop: _Stop
+) -> AsyncIterator[tuple[Services, list[socket.socket]]]:
+    """Compose the parts, each after those it needs; let go of them in the reverse order."""
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        tcp = listen_tcp(settings.listen)
+        stack.callback(tcp.close)
+        store = Store.open(settings, clock=clock)
+        stack.callback(store.close)
+        engine_choice = settled_engine(store, settings.engine)
+
+        logs = LogPlane(settings, clock=clock)
+        await logs.start()
+        stack.push_async_callback(_let_go, logs, stop)
+        routers = Routers(settings, clock=clock, log_fifo=logs.platform_fifo)
+        await routers.start()
+        stack.push_async_callback(_let_go, routers, stop)
+
+        engine = ProcessEngine(settings, home_id=store.meta.home_id(), clock=clock)
+        stack.push_async_callback(engine.close)
+        supervisor = Supervisor(
+            store=store, engine=engine, routing=routers, lines=logs, clock=clock, settings=settings
+        )
+        repositories = Repositories(settings)
+        builds = BuildService(
+            store=store,
+            settings=settings,
+            clock=clock,
+            builder=SlugBuilder(settings),
+            repositories=repositories,
+        )
+        outputs = Outputs(settings, clock=clock)
+        deployer = Deployer(
+            store=store,
+            supervisor=supervisor,
+            builds=builds,
+            repositories=repositories,
+            outputs=outputs,
+            clock=clock,
+            settings=settings,
+        )
+        await deployer.recover()
+        await supervisor.start()
+        stack.push_async_callback(_stop_supervisor, supervisor, stop)
+        stack.push_async_callback(deployer.close)
+        services = Services(
+            settings=settings,
+            clock=clock,
+            store=store,
+            repositories=repositories,
+            builds=builds,
+            supervisor=supervisor,
+            logs=logs,
+            routers=routers,
+            outputs=outputs,
+            deployer=deployer,
+            releases=ReleaseService(
+                store=store,
+                supervisor=supervisor,
+                builds=builds,
+                repositories=repositories,
+                deployer=deployer,
+                settings=settings,
+                clock=clock,
+            ),
+            engine=engine_choice,
+            api_address=str(bound(tcp)),
+            started_at=clock.now(),
+            stop=stop,
+        )
+        unix = listen_unix(settings.control_socket)
+        stack.callback(settings.control_socket.unlink, missing_ok=True)
+        yield services, [unix, tcp]
+
+
+async def _let_go(plane: LogPlane | Routers, stop: _Stop) -> None:
+    await (plane.detach() if stop.keep_apps else plane.stop())
+
+
+async def _stop_supervisor(supervisor: Supervisor, stop: _Stop) -> None:
+    await supervisor.stop(keep_apps=stop.keep_apps)
+
+
+if __name__ == "__main__":
+    main()

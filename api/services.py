@@ -1,0 +1,71 @@
+"""What the routes may call: the parts of the control plane, composed once in `api.server`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Path
+from starlette.requests import HTTPConnection
+
+from api.access import Caller
+from builds.repository import Repositories
+from builds.service import BuildService
+from paas.clock import Clock
+from paas.domain.app import App
+from paas.domain.names import app_name
+from paas.logs.client import LogPlane
+from paas.router.processes import Routers
+from paas.settings import EngineChoice, Settings
+from paas.store.database import Store
+from paas.supervisor.loop import Supervisor
+from paas.threads import in_thread
+from releases.deploy import Deployer
+from releases.outputs import Outputs
+from releases.service import ReleaseService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The control plane's parts."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    repositories: Repositories
+    builds: BuildService
+    supervisor: Supervisor
+    logs: LogPlane
+    routers: Routers
+    outputs: Outputs
+    deployer: Deployer
+    releases: ReleaseService
+    engine: EngineChoice
+    api_address: str
+    started_at: datetime
+    stop: Callable[[bool], None]
+    """Ask the server to stop; True keeps the apps running."""
+
+
+def _services(connection: HTTPConnection) -> Services:
+    services = connection.app.state.services
+    assert isinstance(services, Services)  # noqa: S101 - set by create_app
+    return services
+
+
+def _caller(connection: HTTPConnection) -> Caller:
+    caller = connection.scope["state"]["caller"]
+    assert isinstance(caller, Caller)  # noqa: S101 - set by api.access for every connection
+    return caller
+
+
+Here = Annotated[Services, Depends(_services)]
+By = Annotated[Caller, Depends(_caller)]
+
+
+async def _app(here: Here, app: Annotated[str, Path(examples=["shop"])]) -> App:
+    return await in_thread(here.store.apps.get, app_name(app))
+
+
+TheApp = Annotated[App, Depends(_app)]
+"""The app that the path names; NotFoundError where there is none."""

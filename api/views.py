@@ -1,0 +1,157 @@
+"""Domain values as documents: pure, no look-ups."""
+
+from collections.abc import Collection, Sequence
+
+from api import schemas
+from paas import errors
+from paas.domain import app as app_domain
+from paas.domain.build import Build, Image, Slug
+from paas.domain.event import Event
+from paas.domain.log import LogLine
+from paas.domain.names import ProcessType
+from paas.domain.release import Deployment, DeploymentState, Release
+from paas.domain.route import RoutedApp
+from paas.settings import Address
+
+_RELEASE_STATUS = {
+    DeploymentState.SUCCEEDED: "succeeded",
+    DeploymentState.FAILED: "failed",
+    DeploymentState.CANCELLED: "cancelled",
+}
+
+
+def app_url(name: str, http: Address) -> str:
+    """Return where an app is reached through the router."""
+    port = "" if http.port == 80 else f":{http.port}"
+    return f"http://{name}.localhost{port}"
+
+
+def build(value: Build) -> schemas.Build:
+    """Return a build's document."""
+    manifest = value.manifest
+    return schemas.Build(
+        id=value.id,
+        commit=value.commit,
+        ref=value.ref,
+        builder=value.builder,
+        state=value.state.value,
+        reason=value.reason,
+        artifact=_artifact_name(value),
+        process_types={str(name): command for name, command in manifest.procfile.commands.items()}
+        if manifest
+        else {},
+        actor=value.actor,
+        created_at=value.created_at,
+        ended_at=value.ended_at,
+    )
+
+
+def _artifact_name(value: Build) -> str | None:
+    match value.artifact:
+        case Slug(key=key):
+            return key
+        case Image(digest=digest):
+            return digest
+        case None:
+            return None
+
+
+def deployment(
+    value: Deployment, *, app: str, url: str, release: int | None, serving: int | None
+) -> schemas.Deployment:
+    """Return a deployment's document."""
+    return schemas.Deployment(
+        id=value.id,
+        app=app,
+        kind=value.kind.value,
+        state=value.state.value,
+        code=value.code,
+        exit_code=errors.exit_code(value.code) if value.code else 0,
+        reason=value.reason,
+        changed=not (value.state is DeploymentState.SUCCEEDED and value.release is None),
+        build=value.build,
+        release=release,
+        serving=serving,
+        url=url,
+        actor=value.actor,
+        created_at=value.created_at,
+        ended_at=value.ended_at,
+    )
+
+
+def release(
+    value: Release, made_by: Deployment, *, current: bool, config_keys: Sequence[str], rollback_target: bool
+) -> schemas.Release:
+    """Return a release's document; `made_by` is the deployment that made it."""
+    manifest = value.manifest
+    return schemas.Release(
+        version=value.version,
+        kind=value.kind.value,
+        description=value.description,
+        commit=value.commit,
+        build=value.build,
+        status=_RELEASE_STATUS.get(made_by.state, "pending"),  # type: ignore[arg-type]  # a table of the literals
+        reason=made_by.reason,
+        current=current,
+        actor=value.actor,
+        created_at=value.created_at,
+        config_keys=sorted(config_keys),
+        process_types={str(name): command for name, command in manifest.procfile.commands.items()}
+        if manifest
+        else {},
+        origin=value.origin,
+        rollback_target=rollback_target,
+    )
+
+
+def formation(counts: dict[ProcessType, int], current: Release | None) -> schemas.Formation:
+    """Return how many of each type that can be scaled there should be."""
+    manifest = current.manifest if current else None
+    commands = manifest.procfile.commands if manifest else {}
+    types = manifest.procfile.long_running if manifest else tuple(counts)
+    return schemas.Formation(
+        types={str(name): counts.get(name, 0) for name in types},
+        commands={str(name): command for name, command in commands.items()},
+    )
+
+
+def log_line(line: LogLine) -> schemas.LogLine:
+    """Return a log line's document."""
+    source = "mini" if line.source == "mini" else "app"
+    return schemas.LogLine(
+        sequence=line.sequence,
+        at=line.at,
+        source=source,
+        instance=line.instance,
+        release=line.version,
+        text=line.text,
+    )
+
+
+def domain(value: app_domain.Domain) -> schemas.Domain:
+    """Return an added domain's document."""
+    return schemas.Domain(host=value.host, created_at=value.created_at)
+
+
+def routes(app: RoutedApp) -> list[schemas.Route]:
+    """Return one document for each host of a routed app."""
+    backends = [backend.name for backend in app.backends]
+    return [schemas.Route(host=host, app=app.name, backends=backends) for host in app.hosts]
+
+
+def event(value: Event, *, names: dict[str, str]) -> schemas.Event:
+    """Return an event's document; `names` maps app ids to names."""
+    return schemas.Event(
+        id=value.id,
+        at=value.at,
+        kind=value.kind.value,
+        app=names.get(value.app, value.app) if value.app else None,
+        actor=value.actor,
+        cause=value.cause,
+        details=dict(value.details),
+    )
+
+
+def up(states: Collection[str]) -> int:
+    """Return how many of these instance states are `up`."""
+    return sum(1 for state in states if state == "up")
