@@ -9,6 +9,8 @@ from paas.domain.process import Manifest
 
 
 class BuildState(StrEnum):
+    """How far a build has come."""
+
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"

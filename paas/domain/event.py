@@ -9,6 +9,8 @@ from paas.domain.ids import AppId
 
 
 class EventKind(StrEnum):
+    """What happened, in the past tense."""
+
     APP_CREATED = "AppCreated"
     APP_RENAMED = "AppRenamed"
     APP_DESTROYED = "AppDestroyed"

@@ -9,6 +9,8 @@ from paas.domain.process import Manifest
 
 
 class ReleaseKind(StrEnum):
+    """Which command made the release."""
+
     DEPLOY = "deploy"
     CONFIG = "config"
     ROLLBACK = "rollback"
@@ -58,6 +60,8 @@ class DeploymentState(StrEnum):
 
 
 class DeploymentKind(StrEnum):
+    """What asked for the deployment."""
+
     PUSH = "push"
     CONFIG = "config"
     ROLLBACK = "rollback"

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from paas.domain.build import Artifact
 from paas.domain.ids import InstanceId
@@ -37,7 +37,7 @@ class Attachment(Protocol):
 
     identity: Identity
 
-    async def __aenter__(self) -> "Attachment": ...
+    async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc: object) -> None: ...
 

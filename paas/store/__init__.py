@@ -1,1 +1,1 @@
-"""The store: the only place that knows SQL. Domain values go in and come out, never rows."""
+"""What mini remembers: one SQLite database behind one repository per noun. Nothing else knows SQL, no row leaves."""
