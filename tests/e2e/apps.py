@@ -1,0 +1,65 @@
+"""Apps for the scenarios, written with nothing but the standard library so that their builds take no time."""
+
+WEB = """
+import http.server, os, signal, sys, threading
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = f"{MARK} {os.environ['PS']} {os.environ['MINI_RELEASE']} {os.getpid()}".encode()
+        if self.path.startswith("/env/"):
+            body = os.environ.get(self.path[5:], "<unset>").encode()
+        if self.path.startswith("/exit/"):
+            os._exit(int(self.path[6:]))
+        if self.path.startswith("/print/"):
+            print(self.path[7:], flush=True)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+MARK = "one"
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+server = Server(("127.0.0.1", int(os.environ["PORT"])), Handler)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+print("listening", flush=True)
+server.serve_forever()
+"""
+
+WORKER = """
+import os, signal, sys, threading
+stopped = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+print("worker up", flush=True)
+stopped.wait()
+print("worker done", flush=True)
+"""
+
+
+def web(mark: str = "one", **files: str) -> dict[str, str]:
+    """An app with a web process that answers with its mark, its name, its release and its pid."""
+    return {
+        "Procfile": "web: python3 web.py\n",
+        "web.py": WEB.replace('MARK = "one"', f'MARK = "{mark}"'),
+        **files,
+    }
+
+
+def web_and_worker(mark: str = "one", *, release: str | None = None) -> dict[str, str]:
+    """The same with a worker, and a release command where one is given."""
+    phase = f"release: {release}\n" if release else ""
+    return web(
+        mark, Procfile=f"web: python3 web.py\nworker: python3 worker.py\n{phase}", **{"worker.py": WORKER}
+    )

@@ -1,0 +1,234 @@
+"""The doors that users use: the `mini` command, git, and HTTP to the router, around a real server."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from tests.eventually import eventually
+
+BIN = Path(sys.executable).parent
+COMMAND_LIMIT = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended, and what it printed."""
+
+    argv: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    def __str__(self) -> str:
+        return f"$ {' '.join(self.argv)}\nexit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+@dataclass(slots=True)
+class Mini:
+    """One server with a home of its own, driven through the `mini` command."""
+
+    home: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MINI_")},
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "MINI_HOME": str(self.home),
+            "MINI_LISTEN": "127.0.0.1:0",
+            "MINI_HTTP": "127.0.0.1:0",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_AUTHOR_NAME": "tester",
+            "GIT_AUTHOR_EMAIL": "tester@example.com",
+            "GIT_COMMITTER_NAME": "tester",
+            "GIT_COMMITTER_EMAIL": "tester@example.com",
+            **self.environ,
+        }
+
+    def run(
+        self,
+        *argv: str,
+        cwd: Path | None = None,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Run `mini ARGV…` and return how it ended."""
+        return self.command(str(BIN / "mini"), *argv, cwd=cwd, stdin=stdin, env=env)
+
+    def command(
+        self,
+        *argv: str,
+        cwd: Path | None = None,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Run any command in the server's environment."""
+        done = subprocess.run(
+            argv,
+            cwd=cwd or self.home.parent,
+            env={**self.environ, **(env or {})},
+            input=stdin,
+            stdin=None if stdin is not None else subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_LIMIT,
+            check=False,
+        )
+        return Result(argv, done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *argv: str, cwd: Path | None = None, stdin: str | None = None) -> str:
+        """Run `mini ARGV…`, which must end with 0, and return its stdout."""
+        result = self.run(*argv, cwd=cwd, stdin=stdin)
+        assert result.code == 0, f"\n{result}"
+        return result.out
+
+    def json(self, *argv: str, cwd: Path | None = None) -> Any:
+        """Run `mini ARGV… --json` and return the document."""
+        return json.loads(self.ok(*argv, "--json", cwd=cwd))
+
+    # -- the server -----------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self.ok("server", "start")
+
+    def stop(self) -> Result:
+        """Stop the server with all its apps."""
+        return self.run("server", "stop")
+
+    def status(self) -> dict[str, Any]:
+        """Return the document of `mini server status --json`."""
+        document: dict[str, Any] = self.json("server", "status")
+        return document
+
+    @property
+    def http(self) -> tuple[str, int]:
+        """The router's address."""
+        host, _, port = self.status()["http"].rpartition(":")
+        return host, int(port)
+
+    # -- instances --------------------------------------------------------------------------------------------
+    def ps(self, app: str) -> list[dict[str, Any]]:
+        """Return the document of `mini ps --json`."""
+        document: list[dict[str, Any]] = self.json("ps", "-a", app)
+        return document
+
+    def pids(self, app: str) -> dict[str, int]:
+        """Return the pid of each instance that is up."""
+        return {row["name"]: row["pid"] for row in self.ps(app) if row["state"] == "up"}
+
+    def up(self, app: str, **counts: int) -> dict[str, int]:
+        """Wait until exactly so many instances of each type are up and return their pids."""
+
+        def reached() -> dict[str, int]:
+            rows = self.ps(app)
+            for name, count in counts.items():
+                states = [row["state"] for row in rows if row["type"] == name]
+                assert states == ["up"] * count, rows
+            return {row["name"]: row["pid"] for row in rows}
+
+        return eventually(reached, within=30)
+
+    # -- HTTP -------------------------------------------------------------------------------------------------
+    def request(
+        self,
+        app: str,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        address: tuple[str, int] | None = None,
+    ) -> Answer:
+        """Send one request through the router, with the Host of `app` (or `app` itself where it is a host name)."""
+        host, port = address or self.http
+        connection = HTTPConnection(host, port, timeout=40)
+        try:
+            name = app if "." in app else f"{app}.localhost"
+            connection.request(method, path, body=body, headers={"Host": name, **(headers or {})})
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+    def get(self, app: str, path: str = "/") -> str:
+        """Return the body of a GET, which must answer 200."""
+        answer = self.request(app, path)
+        assert answer.status == 200, answer
+        return answer.text
+
+
+@dataclass(slots=True)
+class Repository:
+    """A git repository of an app under test."""
+
+    mini: Mini
+    path: Path
+
+    def __post_init__(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not (self.path / ".git").exists():
+            self.git("init", "-q", "-b", "main")
+
+    def git(self, *argv: str, env: Mapping[str, str] | None = None) -> str:
+        """Run git, which must end with 0, and return its stdout."""
+        result = self.mini.command("git", *argv, cwd=self.path, env=env)
+        assert result.code == 0, f"\n{result}"
+        return result.out.strip()
+
+    def write(self, files: Mapping[str, str]) -> "Repository":
+        """Write files into the work tree."""
+        for name, text in files.items():
+            target = self.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+        return self
+
+    def copy(self, source: Path) -> "Repository":
+        """Copy a folder into the work tree."""
+        shutil.copytree(source, self.path, dirs_exist_ok=True)
+        return self
+
+    def commit(self, message: str = "Change") -> str:
+        """Commit all that is in the work tree and return the full id."""
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def push(self, *argv: str) -> str:
+        """`mini push`, which must succeed; return its stdout."""
+        return self.mini.ok("push", *argv, cwd=self.path)
+
+
+def kill(pid: int) -> None:
+    """`kill -9` of one process that the test itself started."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process of that pid runs, zombies aside."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
