@@ -1,0 +1,63 @@
+"""A server and an app to measure, set up through the doors that users use."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from tests.e2e.apps import web, web_and_worker
+from tests.e2e.harness import Mini, Repository
+
+__all__ = ["Mini", "Repository", "answering", "pythons", "seconds", "stage", "web", "web_and_worker"]
+
+
+@contextmanager
+def stage() -> Iterator[Mini]:
+    """A running server in a fresh home, stopped and removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="mini-bench."))
+    server = Mini(folder / "home")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def seconds(argv: list[str], *, env: dict[str, str] | None = None, cwd: Path | None = None) -> float:
+    """Return how long a command took, which must end with 0."""
+    began = time.perf_counter()
+    subprocess.run(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return time.perf_counter() - began
+
+
+def answering(address: tuple[str, int], app: str, expected: str, *, within: float = 60.0) -> None:
+    """Return once `GET /` of the app answers with a body that holds `expected`; asks every 5 ms."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if expected in _body(address, app):
+            return
+        time.sleep(0.005)
+    raise TimeoutError(f"{app} did not answer {expected!r} within {within} s")
+
+
+def _body(address: tuple[str, int], app: str) -> str:
+    connection = HTTPConnection(*address, timeout=5)
+    try:
+        connection.request("GET", "/", headers={"Host": f"{app}.localhost"})
+        return connection.getresponse().read().decode()
+    except (OSError, HTTPException):
+        return ""
+    finally:
+        connection.close()
+
+
+def pythons() -> str:
+    """The interpreter that runs the benchmarks, which is the one that runs mini."""
+    return sys.executable if os.path.exists(sys.executable) else "python3"
