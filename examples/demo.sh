@@ -1,0 +1,59 @@
+#!/bin/sh
+# The whole story in under a minute, on a state directory of its own: every command is printed before it runs.
+set -eu
+
+examples=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/mini-demo.XXXXXX")
+export MINI_HOME="$work/home" MINI_LISTEN=127.0.0.1:0 MINI_HTTP=127.0.0.1:0
+export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@example.com GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@example.com
+
+tell() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+say() { printf '\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+finish() {
+    code=$?
+    mini server stop >/dev/null 2>&1 || true
+    rm -rf "$work"
+    exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+cp -R "$examples/web-worker" "$work/jobs"
+cd "$work/jobs"
+
+tell "An app is a git repository with a Procfile."
+say cat Procfile
+git init -q -b main . && git add . && git commit -qm "First version"
+
+tell "Backing services are attached by URL in the config, never in the code."
+say mini create jobs
+say mini config set "DATABASE_URL=sqlite:///$work/jobs.db"
+
+tell "A push builds the commit, runs the release phase, starts every process type, then switches."
+say mini push
+http=$(mini server status --json | sed -n 's/.*"http": *"\([^"]*\)".*/\1/p')
+say curl -sS -H "Host: jobs.localhost" --data "hello, mini" "http://$http/jobs"
+
+tell "Each process type is scaled on its own; what stays keeps its pid."
+say mini scale web=3 worker=2
+say mini ps
+
+tell "A one-off runs in the same release and config."
+say mini run migrate
+
+tell "A change is a new commit, a new build, a new release; no request is lost on the way."
+sed -i 's/upper(text)/lower(text)/' worker.py
+git commit -qam "Lower-case the jobs instead"
+say mini push
+say curl -sS -H "Host: jobs.localhost" --data "HELLO AGAIN" "http://$http/jobs"
+
+tell "A config change is a release without a build; a rollback is a new release of an old one."
+say mini config set GREETING=hi
+say mini rollback
+say mini releases
+say curl -sS -H "Host: jobs.localhost" "http://$http/"
+
+tell "Logs are one stream."
+say mini logs -n 12
+say mini destroy --confirm jobs
+say mini server stop
