@@ -1,0 +1,120 @@
+"""The bare repositories, one per app. This module makes, removes and reads them; it takes no push itself."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from builds.git import Git, GitError, Quarantine, git_environment, receive_pack_argv
+from builds.source import Source
+from paas.domain.app import App
+from paas.domain.ids import AppId, Commit
+from paas.errors import InvalidError, NotFoundError
+from paas.settings import Settings
+from paas.threads import in_thread
+
+_COMMIT_ISH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+@~^{}-]{0,255}")
+
+
+class Repositories:
+    """Where each app's pushed commits are kept. Safe to use from the event loop: git runs on threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def path(self, app: AppId) -> Path:
+        """Return the app's repository; it may not have been made yet."""
+        return self._settings.repositories / f"{app}.git"
+
+    async def ensure(self, app: AppId) -> None:
+        """Make the app's repository and the hooks of all of them, where they are not there. Repeating is fine."""
+        await in_thread(self._ensure, app)
+
+    async def remove(self, app: AppId) -> None:
+        """Remove the app's repository; nothing where there is none."""
+        await in_thread(shutil.rmtree, self.path(app), ignore_errors=True)
+
+    async def resolve(self, app: AppId, commit_ish: str, *, quarantine: Quarantine | None = None) -> Commit:
+        """Return the commit that a branch, tag or id names; raises InvalidError or NotFoundError."""
+        return await in_thread(self._resolve, Git(self.path(app), quarantine), commit_ish)
+
+    async def source(self, app: AppId, commit: Commit, *, quarantine: Quarantine | None = None) -> Source:
+        """Return the commit's source; raises BuildFailedError where its tree is refused."""
+        return await in_thread(Source, Git(self.path(app), quarantine), commit)
+
+    async def log(self, app: AppId, *, since: Commit, until: Commit, limit: int = 50) -> list[str]:
+        """Return one line for each commit after `since` up to `until`, newest first; none where they are unrelated."""
+        return await in_thread(self._log, Git(self.path(app)), since, until, limit)
+
+    def receive_pack_argv(self, app: AppId) -> list[str]:
+        """Return the command that takes one push over its standard input and output."""
+        return receive_pack_argv(self.path(app), hooks=self._hooks)
+
+    def receive_pack_environment(self, app: App, *, deploy: bool, actor: str) -> dict[str, str]:
+        """Return its environment: whom the hook asks, whether it only stores, and who pushes, for git's reflog."""
+        return git_environment() | {
+            "MINI_CONTROL_SOCKET": str(self._settings.control_socket),
+            "MINI_PUSH_APP": app.name,
+            "MINI_PUSH_DEPLOY": "1" if deploy else "0",
+            "GIT_COMMITTER_NAME": actor,
+            "GIT_COMMITTER_EMAIL": "mini",
+        }
+
+    @property
+    def _hooks(self) -> Path:
+        return self._settings.repositories / "hooks"
+
+    def _ensure(self, app: AppId) -> None:
+        self._settings.repositories.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._write_hook()
+        directory = self.path(app)
+        if not (directory / "HEAD").exists():
+            making = directory.with_suffix(".making")
+            shutil.rmtree(making, ignore_errors=True)
+            _initialise(making)
+            making.rename(directory)
+
+    def _write_hook(self) -> None:
+        """Write `pre-receive` where it is not as it should be: an upgrade may have moved the interpreter."""
+        hook = self._hooks / "pre-receive"
+        text = f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -m builds.hook\n"
+        if hook.exists() and hook.read_text() == text:
+            return
+        self._hooks.mkdir(mode=0o700, exist_ok=True)
+        self._hooks.chmod(0o700)
+        written = self._hooks / f"pre-receive.{os.getpid()}"
+        written.write_text(text)
+        written.chmod(0o500)
+        written.rename(hook)
+        self._hooks.chmod(0o500)
+
+    def _resolve(self, git: Git, commit_ish: str) -> Commit:
+        if not _COMMIT_ISH.fullmatch(commit_ish):
+            raise InvalidError(f"{commit_ish!r} is no name of a commit: give a branch, a tag or an id.")
+        # Over standard input a name can never be an option.
+        answer = (
+            git.run("cat-file", "--batch-check", given=f"{commit_ish}^{{commit}}\n".encode()).decode().split()
+        )
+        if len(answer) == 3 and answer[1] == "commit":
+            return Commit(answer[0])
+        if answer[-1:] == ["ambiguous"]:
+            raise InvalidError(f"{commit_ish!r} begins more than one commit's id; give more digits.")
+        raise NotFoundError(f"There is no commit {commit_ish!r} in the app's repository; push it first.")
+
+    def _log(self, git: Git, since: Commit, until: Commit, limit: int) -> list[str]:
+        try:
+            git.run("merge-base", "--is-ancestor", since, until)
+            shown = git.run(
+                "log", f"-{limit}", "--format=%h %s", "--end-of-options", f"{since}..{until}", "--"
+            )
+        except GitError:
+            return []
+        return shown.decode(errors="replace").splitlines()
+
+
+def _initialise(directory: Path) -> None:
+    """Make an empty bare repository without templates, so without a single hook."""
+    directory.mkdir(mode=0o700)
+    Git(directory).run("init", "--bare", "--quiet", "--template=", "--initial-branch=main")
