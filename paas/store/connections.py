@@ -1,0 +1,101 @@
+"""Connections to the database: one that writes, many that read beside it. It never knows a table."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc
+
+from paas.errors import DiskFullError
+from paas.store.errors import translated
+
+JOURNAL_LIMIT = 64 * 1024 * 1024
+BUSY_TIMEOUT = 5.0
+READERS = 16
+
+_PRAGMAS = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # Without it INSERT OR REPLACE deletes rows behind the back of the triggers that forbid it.
+    "PRAGMA recursive_triggers = ON",
+    "PRAGMA trusted_schema = OFF",
+    # A data key that was deleted must not live on in a free page.
+    "PRAGMA secure_delete = ON",
+    f"PRAGMA journal_size_limit = {JOURNAL_LIMIT}",
+)
+
+
+class Connections:
+    """Short transactions on one database file. Safe for threads; a transaction is never nested in another."""
+
+    def __init__(self, path: Path, *, on_full: Callable[[], None]) -> None:
+        self._on_full = on_full
+        # A pool of one is the writers' lock, with a deadline.
+        self._writer = _engine(path, readers=0, begin="BEGIN IMMEDIATE")
+        self._readers = _engine(path, readers=READERS, begin="BEGIN")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection inside a transaction that sees every earlier one; commits at the end, or nothing happens.
+
+        Raises DiskFullError, DamagedStoreError, ConflictError or RefusedByStoreError for what SQLite says.
+        """
+        with self._translating(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one moment of the database; raises as `write` does."""
+        with self._translating(), self._readers.connect() as connection:
+            yield connection
+
+    def truncate_journal(self) -> None:
+        """Fold the write-ahead log into the database and empty it, so that no old page is left there."""
+        with self._translating(), self._writer.connect() as connection:
+            raw = connection.connection.driver_connection
+            if raw is not None:
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close every connection; the last one folds the write-ahead log into the database."""
+        self._readers.dispose()
+        self._writer.dispose()
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.SQLAlchemyError as error:
+            problem = translated(error)
+            if isinstance(problem, DiskFullError):
+                self._on_full()
+            raise problem from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a raw connection with all PRAGMAs set and no transaction begun on its own."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    return connection
+
+
+def _engine(path: Path, *, readers: int, begin: str) -> Engine:
+    def creator() -> sqlite3.Connection:
+        connection = connect(path)
+        if readers:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    engine = create_engine(
+        "sqlite://",
+        creator=creator,
+        poolclass=QueuePool,
+        pool_size=readers or 1,
+        max_overflow=readers,
+        pool_timeout=30,
+    )
+    # pysqlite begins late and deferred; a reader that turns writer fails at once, whatever the busy timeout.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine

@@ -1,0 +1,30 @@
+"""Ports for instances: 20000 to 29999, each held by one living instance, handed out in turn from a random start."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, select
+
+from paas.domain.instance import InstanceState
+from paas.errors import ConflictError
+from paas.store.meta import PORTS, find_value, set_value
+from paas.store.schema import instances
+
+FIRST = 20000
+
+
+def allot(connection: Connection, *, avoid: Collection[int]) -> int:
+    """Return a port that no living instance holds and that is not in `avoid`, inside a caller's transaction.
+
+    Ports come in turn, so that one just freed is the last to be handed out again. Raises ConflictError.
+    """
+    living = select(instances.c.port).where(
+        instances.c.state != InstanceState.EXITED, instances.c.port.is_not(None)
+    )
+    taken = {*connection.scalars(living), *avoid}
+    cursor = int(find_value(connection, "port_cursor") or 0)
+    for step in range(PORTS):
+        offset = (cursor + step) % PORTS
+        if FIRST + offset not in taken:
+            set_value(connection, "port_cursor", str((offset + 1) % PORTS))
+            return FIRST + offset
+    raise ConflictError(f"All ports from {FIRST} to {FIRST + PORTS - 1} are in use. Scale something down.")
