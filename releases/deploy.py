@@ -1,0 +1,174 @@
+"""The story of a deployment: lease, build, release, release phase, start, healthy, switch, routed.
+
+Until the switch nothing that serves is touched, so whatever fails before it leaves everything as it was. The switch is
+one transaction; behind it the supervisor drains and stops what is old. A crash at any point is undone by `recover`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+
+from builds.git import Quarantine
+from paas.clock import Clock
+from paas.domain.app import App
+from paas.domain.ids import Commit, DeploymentId, ReleaseId
+from paas.domain.release import Deployment
+from paas.errors import OperationCancelledError, PaasError
+from paas.store.database import Store
+from paas.threads import in_thread
+from releases.changes import Change, Configure, GoBack, Parts, Push, Unchanged
+from releases.config import ConfigChanges
+from releases.lease import Leases
+from releases.outputs import OutputLine, Outputs
+from releases.ports import Artifacts, BuildPart, SupervisorPart
+from releases.records import recorded
+from releases.recovery import recover
+from releases.revert import PLATFORM, Reverts
+from releases.steps import Steps
+from releases.underway import Underway, too_late
+
+log = logging.getLogger(__name__)
+
+REVERT_WAIT = 900.0
+"""Seconds that going back from an unstable release waits for the lease."""
+
+
+class Deployer:
+    """Takes releasing commands and tells each one's story in a task of its own, one at a time for an app."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        supervisor: SupervisorPart,
+        builds: BuildPart,
+        engine: Artifacts,
+        outputs: Outputs,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._outputs = outputs
+        self._parts = Parts(store, builds, engine, clock)
+        self._steps = Steps(store=store, supervisor=supervisor, parts=self._parts, clock=clock)
+        self._underway: dict[DeploymentId, Underway] = {}
+        self.leases = Leases(clock=clock)
+        self._reverts = Reverts(store, revert=self._revert)
+        supervisor.on_unstable(self._reverts.consider)
+
+    # -- what a user asks for: each returns at once with a deployment that is queued --------------------------------
+    async def push(
+        self,
+        app: App,
+        *,
+        commit: Commit,
+        ref: str,
+        message: str,
+        no_cache: bool,
+        wait_lock: float,
+        actor: str,
+        quarantine: Quarantine | None = None,
+    ) -> Deployment:
+        """Deploy a commit. Raises LeaseHeldError where `wait_lock` is 0 and another deployment is under way."""
+        change = Push(commit, ref, message, no_cache, actor, quarantine)
+        return await self._begin(app, change, wait_lock=wait_lock, actor=actor)
+
+    async def set_config(
+        self, app: App, *, changes: Mapping[str, str | None], wait_lock: float, actor: str
+    ) -> Deployment:
+        """Set variables, and unset those that are None. Raises InvalidError for a bad name or value, and as `push`."""
+        change = Configure(ConfigChanges.checked(changes))
+        return await self._begin(app, change, wait_lock=wait_lock, actor=actor)
+
+    async def rollback(self, app: App, *, to: str | None, wait_lock: float, actor: str) -> Deployment:
+        """Release an earlier release again, the one before the current one's origin where `to` is None.
+
+        Raises NotFoundError, InvalidError and ArtifactGoneError for what cannot be gone back to, and as `push`.
+        """
+        return await self._begin(app, GoBack(to), wait_lock=wait_lock, actor=actor)
+
+    async def cancel(self, app: App, deployment: Deployment) -> None:
+        """Return when the deployment has ended without a change; raises ConflictError where it is too late."""
+        underway = self._underway.get(deployment.id)
+        if underway is None or underway.app.id != app.id:
+            raise too_late(deployment)
+        await underway.cancel()
+
+    async def cancel_all(self, app: App) -> None:
+        """Return when none of the app's deployments is under way any more."""
+        await asyncio.gather(*(each.end() for each in list(self._underway.values()) if each.app.id == app.id))
+
+    async def wait(self, deployment: Deployment) -> Deployment:
+        """Return the deployment once it has ended and its output is complete."""
+        if underway := self._underway.get(deployment.id):
+            await underway.over.wait()
+        return await in_thread(self._store.deployments.get, deployment.app, deployment.id)
+
+    def output(self, deployment: DeploymentId, *, after: int = 0) -> AsyncIterator[OutputLine]:
+        """Yield the deployment's lines with a sequence above `after`, then each new one until it has ended."""
+        return self._outputs.follow(deployment, after=after)
+
+    # -- the server's own life ------------------------------------------------------------------------------------------
+    async def recover(self) -> None:
+        """Undo what a crash left half done. Called once, before the supervisor starts and anything is deployed."""
+        await recover(self._store, self._outputs)
+
+    async def close(self) -> None:
+        """Cancel what has not switched, await what has. Called once; nothing may be asked for after it."""
+        await self._reverts.close()
+        await asyncio.gather(*(each.end() for each in list(self._underway.values())))
+
+    # -- the story ----------------------------------------------------------------------------------------------
+    async def _tell(self, story: Underway) -> None:
+        steps = self._steps
+        async with story.ticket:
+            draft = await steps.draft(story)
+            if isinstance(draft, Unchanged):
+                await steps.leave_unchanged(story, draft)
+                return
+            release = await steps.number(story, draft)
+            await steps.run_release_phase(story, release)
+            await steps.start_all_types(story, release)
+            await steps.become_healthy(story, release)
+            await steps.switch(story, release)
+            await steps.route(story, release)
+
+    async def _see_through(self, story: Underway) -> None:
+        """Tell the story and record how it ended, whatever happens."""
+        try:
+            await self._tell(story)
+        except PaasError as error:
+            await self._steps.give_up(story, error)
+        except asyncio.CancelledError:
+            await self._steps.give_up(story, OperationCancelledError())
+        except BaseException:
+            log.exception("deployment ended by a mistake of mini", extra={"deployment": story.id})
+            await self._steps.give_up(story, PaasError())
+            raise
+        finally:
+            await self._outputs.close(story.id)
+            del self._underway[story.id]
+            story.over.set()
+
+    async def _begin(self, app: App, change: Change, *, wait_lock: float, actor: str) -> Deployment:
+        """Queue a change. Where its turn is now already, what stands against it is raised instead of recorded, and
+        one that changes nothing has ended when this returns."""
+        waits_for = self.leases.holder(app.id)
+        ticket = self.leases.enter(app, who=f"{change.title} by {actor}", wait=wait_lock)
+        try:
+            unchanged = None if waits_for else await self._check(app, change)
+            deployment = await recorded(self._store.deployments.begin, app.id, kind=change.kind, actor=actor)
+            output = await self._outputs.open(deployment.id)
+        except BaseException:
+            ticket.leave()
+            raise
+        if waits_for:
+            output.step(f"Waiting for {waits_for}")
+        story = self._underway[deployment.id] = Underway(app, deployment, change, ticket, output)
+        story.task = asyncio.create_task(self._see_through(story), name=f"deployment {deployment.id}")
+        return await self.wait(deployment) if unchanged else deployment
+
+    async def _check(self, app: App, change: Change) -> Unchanged | None:
+        return await change.check(await in_thread(self._store.apps.get_by_id, app.id), self._parts)
+
+    async def _revert(self, app: App, unstable: ReleaseId, cause: str) -> None:
+        await self._begin(app, GoBack(None, unstable, cause), wait_lock=REVERT_WAIT, actor=PLATFORM)

@@ -1,0 +1,101 @@
+"""The lease: one releasing command of an app at a time, first come, first served.
+
+It lives in the memory of the control plane alone: after a crash there is nothing to unlock.
+"""
+
+import asyncio
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from paas.clock import Clock
+from paas.domain.app import App
+from paas.domain.ids import AppId
+from paas.errors import LeaseHeldError
+from releases.deadline import within
+
+
+class Leases:
+    """The queues of all apps. The first ticket of a queue holds the lease."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._queues: dict[AppId, deque[Ticket]] = {}
+
+    def enter(self, app: App, *, who: str, wait: float) -> "Ticket":
+        """Take the next place in the app's queue, to wait there for at most `wait` seconds.
+
+        Raises LeaseHeldError at once where `wait` is 0 and another one holds the lease.
+        """
+        queue = self._queues.setdefault(app.id, deque())
+        if queue and wait <= 0:
+            raise LeaseHeldError(_held(app, queue[0].who))
+        ticket = Ticket(app, who=who, wait=wait, leases=self)
+        queue.append(ticket)
+        return ticket
+
+    def holder(self, app: AppId) -> str | None:
+        """Return who holds the app's lease: `the push of 3f2c1ab by me`."""
+        queue = self._queues.get(app)
+        return queue[0].who if queue else None
+
+    def _holds(self, ticket: "Ticket") -> bool:
+        queue = self._queues.get(ticket.app.id)
+        return queue is not None and queue[0] is ticket
+
+    def _leave(self, ticket: "Ticket") -> None:
+        queue = self._queues.get(ticket.app.id)
+        if not queue or ticket not in queue:
+            return
+        queue.remove(ticket)
+        if queue:
+            queue[0].turn.set()
+        else:
+            del self._queues[ticket.app.id]
+
+
+class Ticket:
+    """One place in an app's queue. `async with` it: inside, the lease is held; leaving passes it on."""
+
+    def __init__(self, app: App, *, who: str, wait: float, leases: Leases) -> None:
+        self.app = app
+        self.who = who
+        self.turn = asyncio.Event()
+        self._wait = wait
+        self._leases = leases
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is this ticket's now."""
+        return self._leases._holds(self)
+
+    def leave(self) -> None:
+        """Give the place up. Repeating it does nothing."""
+        self._leases._leave(self)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._granted()
+        except BaseException:
+            self.leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+
+    async def _granted(self) -> None:
+        if self.held:
+            return
+        try:
+            await within(self.turn.wait(), self._wait, clock=self._leases._clock)
+        except TimeoutError:
+            holder = self._leases.holder(self.app.id) or self.who
+            raise LeaseHeldError(_held(self.app, holder, waited=self._wait)) from None
+
+
+def _held(app: App, holder: str, *, waited: float = 0) -> str:
+    still = f" still, after {waited:g} s of waiting" if waited else ""
+    return f"{holder} holds the lease of {app.name}{still}. Try again, or wait longer with --wait-lock."

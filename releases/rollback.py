@@ -1,0 +1,69 @@
+"""Which release a rollback goes to, and whether it can. It makes nothing."""
+
+from collections.abc import Sequence
+
+from paas.domain.app import App
+from paas.domain.build import Build
+from paas.domain.ids import ReleaseId
+from paas.domain.release import Release
+from paas.errors import ArtifactGoneError, InvalidError
+from paas.store.database import Store
+from releases.ports import Artifacts
+from releases.reference import resolve
+
+
+def target(store: Store, app: App, wanted: str | None) -> Release:
+    """Return the release to go back to; without `wanted`, the newest that served before the current one's origin.
+
+    Raises NotFoundError for an unknown one, InvalidError for one that cannot be a target. Blocks on the store.
+    """
+    served = store.releases.served(app.id)
+    if not served:
+        raise InvalidError(f"No release of {app.name} serves yet: there is nothing to roll back. Push first.")
+    current = served[0]
+    chosen = resolve(store, app, wanted) if wanted is not None else earlier(served, current)
+    if chosen is None:
+        raise InvalidError(f"{app.name} has no earlier release than v{current.origin} to roll back to.")
+    _check(store, app, chosen, current)
+    return chosen
+
+
+def earlier(served: Sequence[Release], current: Release) -> Release | None:
+    """Return the newest release that served before the current one's origin: repeating it never goes forward."""
+    before = (release for release in served if release.version < current.origin and release.build is not None)
+    return max(before, key=lambda release: release.version, default=None)
+
+
+def targets(store: Store, app: App) -> set[ReleaseId]:
+    """Return the releases that could be rolled back to: they served, and their artifact was not pruned."""
+    kept = {build for _, build, _ in store.builds.artifacts()}
+    return {
+        release.id
+        for release in store.releases.served(app.id)
+        if release.build in kept and release.id != app.current
+    }
+
+
+async def verify(artifacts: Artifacts, build: Build, release: Release) -> None:
+    """Raise ArtifactGoneError where what the release would run is not there any more."""
+    if build.artifact is None or not await artifacts.has(build.artifact):
+        raise ArtifactGoneError(
+            f"The artifact of {release.name} is gone; nothing was changed. Push commit {build.commit[:7]} again instead."
+        )
+
+
+def _check(store: Store, app: App, chosen: Release, current: Release) -> None:
+    if chosen.id == current.id:
+        raise InvalidError(
+            f"{chosen.name} is the release of {app.name} that serves now: nothing to roll back."
+        )
+    if chosen.build is None:
+        raise InvalidError(f"{chosen.name} was made before the first build: it runs nothing to go back to.")
+    deployment = store.deployments.for_release(chosen.id)
+    if not deployment.state.ended:
+        raise InvalidError(f"{chosen.name} is still being deployed: it is no target for a rollback.")
+    if deployment.code:
+        raise InvalidError(
+            f"{chosen.name} never served ({deployment.reason}): it is no target. "
+            "`mini releases` shows those that served."
+        )

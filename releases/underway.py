@@ -1,0 +1,53 @@
+"""A deployment while it is under way: its place in the queue, its output, its task, and when it is too late to cancel."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from paas.domain.app import App
+from paas.domain.ids import DeploymentId
+from paas.domain.release import Deployment
+from paas.errors import ConflictError
+from releases.changes import Change
+from releases.lease import Ticket
+from releases.outputs import Output
+
+
+@dataclass(slots=True)
+class Underway:
+    """One deployment that has not ended."""
+
+    app: App
+    deployment: Deployment
+    change: Change
+    ticket: Ticket
+    output: Output
+    task: asyncio.Task[None] | None = None
+    switching: bool = False
+    """Whether it has come to the switch: from there it goes through to its end."""
+    began_starting: float = 0.0
+    healthy_after: float = 0.0
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def id(self) -> DeploymentId:
+        return self.deployment.id
+
+    async def cancel(self) -> None:
+        """Return when it has ended, cancelled; raises ConflictError once it has come to the switch."""
+        if self.switching or self.task is None or self.task.done():
+            raise too_late(self.deployment)
+        await self.end()
+
+    async def end(self) -> None:
+        """Return when it has ended: cancelled, or where it has come to the switch, in its own way."""
+        if self.task is not None and not self.switching:
+            self.task.cancel()
+        await self.over.wait()
+
+
+def too_late(deployment: Deployment) -> ConflictError:
+    """Return the error for a deployment that cannot be cancelled any more."""
+    return ConflictError(
+        f"Deployment {deployment.id} cannot be cancelled any more: it has switched or ended. "
+        "Undo a release with `mini rollback`."
+    )

@@ -1,0 +1,93 @@
+"""Outputs of deployments: replayed, followed, kept over a crash, bounded."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from paas.clock import SystemClock
+from paas.domain.ids import DeploymentId
+from paas.settings import Settings
+from releases import outputs as module
+from releases.outputs import OutputKind, OutputLine, Outputs
+
+pytestmark = pytest.mark.anyio
+
+ID = DeploymentId("d" * 16)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Outputs:
+    return Outputs(Settings(tmp_path), clock=SystemClock())
+
+
+async def read(outputs: Outputs, *, after: int = 0) -> list[OutputLine]:
+    return [line async for line in outputs.follow(ID, after=after)]
+
+
+async def test_an_ended_output_is_replayed_from_its_file(outputs: Outputs) -> None:
+    output = await outputs.open(ID)
+    output.step("Building 3f2c1ab (main)")
+    output.line("fetching")
+    output.error('it failed: ü \u2028 "quoted"')
+    await outputs.close(ID)
+    lines = await read(outputs)
+    assert [line.sequence for line in lines] == [1, 2, 3]
+    assert [line.kind for line in lines] == [OutputKind.STEP, OutputKind.OUTPUT, OutputKind.ERROR]
+    assert lines[2].text == 'it failed: ü \u2028 "quoted"'
+    assert await read(outputs, after=2) == lines[2:]
+
+
+async def test_a_follower_gets_what_was_and_what_comes_until_the_end(outputs: Outputs) -> None:
+    output = await outputs.open(ID)
+    output.step("one")
+    following = asyncio.create_task(read(outputs))
+    late = asyncio.create_task(read(outputs, after=2))
+    for text in ("two", "three"):
+        await asyncio.sleep(0)
+        output.step(text)
+    await outputs.close(ID)
+    assert [line.text for line in await following] == ["one", "two", "three"]
+    assert [line.text for line in await late] == ["three"]
+
+
+async def test_an_unknown_output_is_empty(outputs: Outputs) -> None:
+    assert await read(outputs) == []
+
+
+async def test_an_output_goes_on_after_a_crash_that_tore_its_last_line(
+    tmp_path: Path, outputs: Outputs
+) -> None:
+    output = await outputs.open(ID)
+    output.step("one")
+    await outputs.close(ID)
+    with outputs.path(ID).open("a") as file:
+        file.write('{"sequence": 2, "at": "2026')
+    again = Outputs(Settings(tmp_path), clock=SystemClock())
+    (await again.open(ID)).error("the control plane was restarted")
+    await again.close(ID)
+    assert [(line.sequence, line.text) for line in await read(again)] == [
+        (1, "one"),
+        (2, "the control plane was restarted"),
+    ]
+
+
+async def test_what_a_build_prints_is_bounded_and_the_steps_still_come(outputs: Outputs) -> None:
+    output = await outputs.open(ID)
+    for _ in range(module.OUTPUT_LIMIT // 60_000 + 10):
+        output.line("x" * 60_000)
+    output.step("the end")
+    await outputs.close(ID)
+    lines = await read(outputs)
+    assert sum(len(line.text) for line in lines) < module.OUTPUT_LIMIT + 70_000
+    assert [line.kind for line in lines[-2:]] == [OutputKind.WARNING, OutputKind.STEP]
+
+
+async def test_a_file_that_cannot_be_written_stops_nobody(tmp_path: Path, outputs: Outputs) -> None:
+    (tmp_path / "outputs").write_text("no folder")
+    output = await outputs.open(ID)
+    following = asyncio.create_task(read(outputs))
+    output.step("one")
+    await asyncio.sleep(0)
+    await outputs.close(ID)
+    assert [line.text for line in await following] == ["one"]
