@@ -4,12 +4,16 @@ from typing import TypedDict
 
 
 class Pids(TypedDict):
+    """The processes of the three planes."""
+
     control: int
     router: list[int]
     logs: int | None
 
 
 class Server(TypedDict):
+    """What `mini server status` shows."""
+
     version: str
     home: str
     engine: str
@@ -23,6 +27,8 @@ class Server(TypedDict):
 
 
 class Finding(TypedDict):
+    """One line of `mini doctor`."""
+
     check: str
     ok: bool
     level: str
@@ -30,6 +36,8 @@ class Finding(TypedDict):
 
 
 class App(TypedDict):
+    """An app as it is now."""
+
     name: str
     url: str
     created_at: str
@@ -42,6 +50,8 @@ class App(TypedDict):
 
 
 class Build(TypedDict):
+    """One attempt to turn a commit into an artifact."""
+
     id: str
     commit: str
     ref: str
@@ -56,6 +66,8 @@ class Build(TypedDict):
 
 
 class Deployment(TypedDict):
+    """How making a release current went, or how far it has come."""
+
     id: str
     app: str
     kind: str
@@ -71,6 +83,8 @@ class Deployment(TypedDict):
 
 
 class OutputLine(TypedDict):
+    """One line of a deployment's output; `sequence` resumes the stream."""
+
     sequence: int
     at: str
     kind: str
@@ -78,6 +92,8 @@ class OutputLine(TypedDict):
 
 
 class Release(TypedDict):
+    """One row of `mini releases`."""
+
     version: int
     kind: str
     description: str
@@ -95,6 +111,8 @@ class Release(TypedDict):
 
 
 class ConfigChange(TypedDict):
+    """A variable, or a process type, that differs."""
+
     key: str
     change: str
     before: str | None
@@ -102,6 +120,8 @@ class ConfigChange(TypedDict):
 
 
 class RollbackPreview(TypedDict):
+    """What a rollback would do."""
+
     target: int
     current: int
     commit: str | None
@@ -109,6 +129,8 @@ class RollbackPreview(TypedDict):
 
 
 class ReleaseDiff(TypedDict):
+    """What differs between two releases."""
+
     a: int
     b: int
     commit_a: str | None
@@ -119,16 +141,22 @@ class ReleaseDiff(TypedDict):
 
 
 class Config(TypedDict):
+    """The variables of the release that serves."""
+
     release: int | None
     variables: dict[str, str]
 
 
 class Formation(TypedDict):
+    """How many instances of each type there should be, and what each runs."""
+
     types: dict[str, int]
     commands: dict[str, str]
 
 
 class Instance(TypedDict):
+    """One row of `mini ps`."""
+
     name: str
     type: str
     state: str
@@ -146,10 +174,14 @@ class Instance(TypedDict):
 
 
 class Restart(TypedDict):
+    """What is restarted."""
+
     instances: list[str]
 
 
 class Run(TypedDict):
+    """A one-off that was started."""
+
     name: str
     id: str
     release: int
@@ -157,6 +189,8 @@ class Run(TypedDict):
 
 
 class LogLine(TypedDict):
+    """One line of an app's log; `sequence` resumes the stream."""
+
     sequence: int
     at: str
     source: str
@@ -166,17 +200,23 @@ class LogLine(TypedDict):
 
 
 class Domain(TypedDict):
+    """A host of an app."""
+
     host: str
     created_at: str | None
 
 
 class Route(TypedDict):
+    """Where a host's requests go."""
+
     host: str
     app: str
     backends: list[str]
 
 
 class Check(TypedDict):
+    """A health check that the app asks for."""
+
     type: str
     kind: str
     path: str | None
@@ -186,6 +226,8 @@ class Check(TypedDict):
 
 
 class CheckResult(TypedDict):
+    """How one instance answered a check."""
+
     instance: str
     check: str
     ok: bool
@@ -193,6 +235,8 @@ class CheckResult(TypedDict):
 
 
 class Event(TypedDict):
+    """A fact about the past."""
+
     id: int
     at: str
     kind: str
@@ -203,6 +247,8 @@ class Event(TypedDict):
 
 
 class Collected(TypedDict):
+    """What was removed, or would be."""
+
     kind: str
     name: str
     bytes: int

@@ -1,0 +1,147 @@
+"""Apps: create, list, show, open, rename, destroy."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from cli.client import app_path
+from cli.documents import App
+from cli.invocation import Invocation, invocation
+from cli.output import aligned, heading
+from cli.parser import Commands
+from cli.times import shown
+from paas.errors import InvalidError
+
+commands = Commands()
+
+
+@commands.add("create", example="mini create shop")
+def create(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Its name; made up where none is given.")
+    ] = None,
+) -> None:
+    """Create an app.
+
+    In a git repository the remote `mini` is added, where there is none yet.
+    """
+    mini = invocation(ctx)
+    app = mini.client.change("POST", "/v1/apps", App, body={"name": name})
+    _remember(mini, app["name"])
+    mini.output.progress(f"Created {app['name']}; push to it with `mini push`, or `git push mini main`.")
+    mini.output.result(app, [f"{app['name']}  {app['url']}"])
+
+
+@commands.add("apps", example="mini apps --json")
+def apps(ctx: typer.Context) -> None:
+    """List the apps."""
+    mini = invocation(ctx)
+    found = mini.client.get("/v1/apps", list[App])
+    if not found:
+        mini.output.progress("There is no app yet: make one with `mini create NAME`.")
+    rows = [[app["name"], _version(app), f"{app['instances']} up", app["url"]] for app in found]
+    mini.output.result(found, aligned(rows))
+
+
+@commands.add("info", example="mini info -a shop")
+def info(ctx: typer.Context) -> None:
+    """Show an app."""
+    mini = invocation(ctx)
+    app = mini.client.get(app_path(mini.app), App)
+    mini.output.result(app, [heading(app["name"]), *aligned(_facts(mini, app))])
+
+
+@commands.add("open", example="mini open")
+def open_app(
+    ctx: typer.Context,
+    release: Annotated[
+        str | None,
+        typer.Option("--release", metavar="vN", help="Only if this release is the one that serves."),
+    ] = None,
+) -> None:
+    """Open an app in the browser.
+
+    Its URL is printed too; without a screen it is only printed.
+    """
+    mini = invocation(ctx)
+    app = mini.client.get(app_path(mini.app), App)
+    if release is not None and release.removeprefix("v") not in ("@", str(app["release"])):
+        raise InvalidError(
+            f"{_version(app)} serves {app['name']}, not {release}: `mini rollback {release}` first."
+        )
+    mini.output.result({"url": app["url"]}, [app["url"]])
+    if sys.stdout.isatty() and any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    ):
+        import webbrowser
+
+        webbrowser.open(app["url"])
+
+
+@commands.add("rename", example="mini rename store")
+def rename(
+    ctx: typer.Context, new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")]
+) -> None:
+    """Rename an app.
+
+    Its host NAME.localhost changes with it; other domains stay.
+    """
+    from cli.git import app_of_remote, point_remote
+
+    mini = invocation(ctx)
+    old = mini.app
+    app = mini.client.change("PATCH", app_path(old), App, body={"name": new})
+    if app_of_remote() == old:
+        point_remote(app["name"])
+    mini.output.progress(f"Renamed {old} to {app['name']}.")
+    mini.output.result(app, [f"{app['name']}  {app['url']}"])
+
+
+@commands.add("destroy", example="mini destroy -a shop --confirm shop")
+def destroy(
+    ctx: typer.Context,
+    confirm: Annotated[
+        str | None, typer.Option("--confirm", metavar="APP", help="The app's name, not to be asked.")
+    ] = None,
+) -> None:
+    """Destroy an app.
+
+    Its processes are stopped, its name is free again, and its config can never be read again.
+    """
+    mini = invocation(ctx)
+    app = mini.client.get(app_path(mini.app), App)["name"]
+    mini.confirm(app, confirm, what=f"This destroys {app}, its config and its domains, for good.")
+    mini.output.begin(f"Destroying {app}...")
+    mini.client.change("DELETE", app_path(app), type(None))
+    mini.output.result({"destroyed": app}, ["done"])
+
+
+def _remember(mini: Invocation, app: str) -> None:
+    from cli.git import add_remote, has_remote, top_folder
+
+    if top_folder() is not None and not has_remote():
+        add_remote(app)
+        mini.output.progress("Added the git remote `mini`.")
+
+
+def _version(app: App) -> str:
+    return f"v{app['release']}" if app["release"] is not None else "no release yet"
+
+
+def _facts(mini: Invocation, app: App) -> list[list[str]]:
+    return [
+        ["URL:", app["url"]],
+        ["Domains:", ", ".join(app["domains"])],
+        ["Release:", _version(app)],
+        ["Commit:", app["commit"] or "none yet"],
+        [
+            "Formation:",
+            " ".join(f"{kind}={count}" for kind, count in app["formation"].items()) or "empty",
+        ],
+        ["Instances:", f"{app['instances']} up"],
+        ["Git remote:", app["repository"]],
+        ["Created:", shown(app["created_at"], mini.now)],
+    ]

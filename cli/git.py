@@ -1,0 +1,150 @@
+"""The caller's git repository, through `git` itself. It never talks to the server but by `git push`."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from paas.errors import InvalidError, PaasError
+
+REMOTE = "mini"
+_SCHEME = "mini::"
+_UPLOAD_LIMIT = 1800.0
+_LIMIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A commit that is to be pushed, and the name it was asked for by."""
+
+    commit: str
+    ref: str
+    folder: Path
+    dirty: bool
+
+    @property
+    def short(self) -> str:
+        return self.commit[:7]
+
+
+def top_folder() -> Path | None:
+    """Return the work tree that we are in, or None outside a repository."""
+    answer = _git("rev-parse", "--show-toplevel")
+    return Path(answer.stdout.strip()) if answer.returncode == 0 else None
+
+
+def app_of_remote() -> str | None:
+    """Return the app that the remote `mini` of this repository names, or None."""
+    answer = _git("config", "--get", f"remote.{REMOTE}.url")
+    url = answer.stdout.strip()
+    return url.removeprefix(_SCHEME) if answer.returncode == 0 and url.startswith(_SCHEME) else None
+
+
+def has_remote() -> bool:
+    """Return whether this repository has a remote `mini` already, wherever it points."""
+    return _git("config", "--get", f"remote.{REMOTE}.url").returncode == 0
+
+
+def add_remote(app: str) -> None:
+    """Add the remote `mini` for `app`."""
+    _must("remote", "add", REMOTE, _SCHEME + app)
+
+
+def point_remote(app: str) -> None:
+    """Make the remote `mini` name `app`."""
+    _must("remote", "set-url", REMOTE, _SCHEME + app)
+
+
+def resolve(ref: str) -> Pushed:
+    """Return the commit that `ref` names here; raises InvalidError where there is none, saying what to do."""
+    folder = top_folder()
+    if folder is None:
+        raise InvalidError("This folder is in no git repository. Run `git init`, commit, and push again.")
+    if ref.startswith("-"):
+        raise InvalidError(f"{ref!r} is no commit, branch or tag.")
+    answer = _git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    if answer.returncode != 0:
+        if _git("rev-parse", "--verify", "--quiet", "HEAD").returncode != 0:
+            raise InvalidError("There is no commit here yet. Commit something, then push again.")
+        raise InvalidError(f"{ref!r} names no commit of this repository.")
+    name = _branch() if ref == "HEAD" else ref
+    return Pushed(commit=answer.stdout.strip(), ref=name, folder=folder, dirty=_is_dirty())
+
+
+def upload(app: str, commit: str, environ: Mapping[str, str]) -> None:
+    """Store `commit` in the app's repository on the server, deploying nothing; raises PaasError with git's reason."""
+    # No pre-push hook: such a hook (that of git-lfs, say) would talk to a remote that it cannot know.
+    answer = _git(
+        "push",
+        "--quiet",
+        "--no-verify",
+        _SCHEME + app,
+        f"{commit}:refs/mini/commits/{commit}",
+        environ={**environ, "MINI_PUSH_STORE": "1", "PATH": _path_with_helper(environ)},
+        limit=_UPLOAD_LIMIT,
+    )
+    if answer.returncode != 0:
+        raise InvalidError(f"The commit was not taken: {_reason(answer.stderr)}")
+
+
+def folder_as_name(folder: Path) -> str:
+    """Return a folder's name made into an app's name: `My_Shop 2` is `my-shop-2`; raises InvalidError if nothing is left."""
+    words = re.sub(r"[^a-z0-9]+", "-", folder.name.lower())
+    name = re.sub(r"^[^a-z]+", "", words)[:30].strip("-")
+    if len(name) < 2:
+        raise InvalidError(
+            f"No app name can be made of the folder {folder.name!r}. Type `mini create NAME` first."
+        )
+    return name
+
+
+def _branch() -> str:
+    answer = _git("symbolic-ref", "--quiet", "--short", "HEAD")
+    return answer.stdout.strip() if answer.returncode == 0 else "HEAD"
+
+
+def _is_dirty() -> bool:
+    return bool(_git("status", "--porcelain").stdout.strip())
+
+
+def _path_with_helper(environ: Mapping[str, str]) -> str:
+    # git finds `git-remote-mini` on PATH alone: it is installed beside this very python.
+    return os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
+
+
+def _reason(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    remote = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    said = [line for line in remote if line] or [
+        line for line in lines if line.startswith(("fatal:", "error:"))
+    ]
+    return " ".join(said or lines[-1:] or ["git gave no reason."])
+
+
+def _must(*arguments: str) -> None:
+    answer = _git(*arguments)
+    if answer.returncode != 0:
+        raise PaasError(f"git {' '.join(arguments)} failed: {_reason(answer.stderr)}")
+
+
+def _git(
+    *arguments: str, environ: Mapping[str, str] | None = None, limit: float = _LIMIT
+) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            ["git", *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=None if environ is None else dict(environ),
+        )
+    except FileNotFoundError:
+        raise PaasError("git is not installed. Install it, and try again.") from None
+    except subprocess.TimeoutExpired:
+        raise PaasError(f"git {arguments[0]} did not end within {limit:.0f} s.") from None

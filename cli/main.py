@@ -1,0 +1,83 @@
+"""The entry of `mini` and the boundary where every error becomes one sentence and an exit code.
+
+It decides nothing about what commands do.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import typer
+
+from cli.invocation import Invocation
+from cli.output import complain
+from cli.parser import root
+from paas.clock import Clock, SystemClock
+from paas.errors import PaasError, exit_code
+
+COMPLETE = "_MINI_COMPLETE"
+"""What a shell sets when it asks for completions."""
+_INTERRUPTED = 130
+
+
+def run() -> None:
+    """Run the command line that this process was started with; never returns."""
+    code = execute(sys.argv[1:], environ=os.environ, clock=SystemClock())
+    _flush()
+    sys.exit(code)
+
+
+def execute(arguments: Sequence[str], *, environ: Mapping[str, str], clock: Clock) -> int:
+    """Return the exit code of one command line; what goes wrong is said on stderr, never raised."""
+    invocation = Invocation(environ=environ, clock=clock)
+    try:
+        return _dispatch(arguments, invocation)
+    except PaasError as error:
+        complain(error.message)
+        return exit_code(error.code)
+    except typer.TyperException as error:
+        return _usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    except BrokenPipeError:
+        return 1
+    except Exception as error:  # noqa: BLE001 - the boundary: no user ever meets a traceback
+        return _unexpected(error, invocation)
+
+
+def _dispatch(arguments: Sequence[str], invocation: Invocation) -> int:
+    if COMPLETE in invocation.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
+    answer = root().main(list(arguments), prog_name="mini", standalone_mode=False, obj=invocation)
+    return answer if isinstance(answer, int) else 0
+
+
+def _usage(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message())
+        return 0
+    path = context.command_path if context is not None else "mini"
+    complain(f"{error.format_message()}\nSee `{path} --help`.")
+    return error.exit_code
+
+
+def _unexpected(error: Exception, invocation: Invocation) -> int:
+    if invocation.verbose:
+        import traceback
+
+        complain("".join(traceback.format_exception(error)))
+    complain(
+        f"mini met an error it did not expect: {type(error).__name__}: {error}. Repeat with -v to see where."
+    )
+    return 1
+
+
+def _flush() -> None:
+    # A reader that went away early, such as `head`, is no error; Python would complain at its exit.
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,100 @@
+"""What a command prints: data on stdout, progress and warnings on stderr. It never asks the server anything."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from cli.escapes import safe
+
+_MARK = {"step": "-----> ", "output": "       ", "warning": " !     ", "error": " !     "}
+_COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
+
+
+class Output:
+    """The two streams of one invocation."""
+
+    def __init__(self, *, json_wanted: bool = False, quiet: bool = False) -> None:
+        self.json_wanted = json_wanted
+        self._quiet = quiet
+
+    def data(self, text: str) -> None:
+        """Print one line of data; what an app may have written is made safe for a terminal."""
+        _print(sys.stdout, text)
+
+    def result(self, document: object, lines: Iterable[str]) -> None:
+        """Print what a command came to: one JSON document with `--json`, else lines for people."""
+        if self.json_wanted:
+            print(json.dumps(document, indent=2, ensure_ascii=False), flush=True)
+            return
+        for line in lines:
+            self.data(line)
+
+    def record(self, document: object, line: str) -> None:
+        """Print one record of a stream: a line of NDJSON with `--json`, else the line for people."""
+        if self.json_wanted:
+            print(json.dumps(document, ensure_ascii=False, separators=(",", ":")), flush=True)
+        else:
+            self.data(line)
+
+    def progress(self, text: str) -> None:
+        """Print one line of progress, unless quiet."""
+        if not self._quiet:
+            _print(sys.stderr, text)
+
+    def begin(self, text: str) -> None:
+        """Print the beginning of a line that the result completes: `Scaling processes... done`."""
+        if not self._quiet and not self.json_wanted:
+            print(safe(text), end=" ", file=sys.stderr, flush=True)
+
+    def break_line(self) -> None:
+        """End a begun line on stderr, before something else is printed there."""
+        if not self._quiet and not self.json_wanted:
+            print(file=sys.stderr, flush=True)
+
+    def output_line(self, kind: str, text: str) -> None:
+        """Print one line of a build or deployment in the form of a buildpack's output."""
+        if kind in ("warning", "error") or not self._quiet:
+            _print(sys.stderr, _MARK.get(kind, _MARK["output"]) + text)
+
+    def warn(self, text: str) -> None:
+        """Print a warning, unless quiet."""
+        if not self._quiet:
+            complain(text)
+
+
+def marked(kind: str, text: str) -> str:
+    """Return an output line with the mark of its kind in front."""
+    return _MARK.get(kind, _MARK["output"]) + text
+
+
+def complain(text: str) -> None:
+    """Print an error or warning on stderr: ` !    ` in front of each line."""
+    for line in text.splitlines() or [""]:
+        mark = paint(" !   ", "red", stream=sys.stderr)
+        _print(sys.stderr, f"{mark} {line}")
+
+
+def heading(text: str) -> str:
+    """Return the title of what follows, as `=== text`."""
+    return paint(f"=== {text}", "bold")
+
+
+def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
+    """Return `text` in a colour where the stream is a terminal."""
+    return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if (stream or sys.stdout).isatty() else text
+
+
+def aligned(rows: Iterable[Sequence[str]], *, gap: str = "  ") -> list[str]:
+    """Return rows as lines, each column as wide as its widest cell; the last one is left as it is."""
+    cells = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
+    return [
+        gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]
+
+
+def _print(stream: TextIO, text: str) -> None:
+    if stream.isatty():
+        text = "\n".join(map(safe, text.split("\n")))
+    print(text, file=stream, flush=True)
