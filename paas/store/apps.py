@@ -61,8 +61,7 @@ class Apps:
     def list(self) -> list[App]:
         """Return the living apps by name."""
         living = select(apps).where(apps.c.destroyed_at.is_(None)).order_by(apps.c.name)
-        with self._connections.read() as connection:
-            return [app_from(row) for row in connection.execute(living).mappings()]
+        return [app_from(row) for row in self._connections.rows(living)]
 
     def rename(self, id: AppId, name: AppName) -> App:
         """Give a living app another name; raises NameTakenError, or NotFoundError once it was destroyed."""

@@ -1,6 +1,6 @@
 """Builds: begun, then ended once. Whether an artifact was pruned since is said beside the build, never in it."""
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from paas.clock import Clock, rfc3339
 from paas.domain.build import Artifact, Build, BuildState
@@ -16,7 +16,7 @@ from paas.store.codec import (
     encode_artifact,
     encode_manifest,
 )
-from paas.store.connections import Connections
+from paas.store.connections import Connections, Query
 from paas.store.prefix import by_prefix
 from paas.store.schema import builds, pruned_artifacts
 
@@ -81,7 +81,7 @@ class Builds:
 
     def running(self) -> list[Build]:
         """Return what a control plane that died has left RUNNING, oldest first."""
-        return self._all(_select().where(builds.c.state == BuildState.RUNNING).order_by(builds.c.sequence))
+        return self._all(_select().where(builds.c.ended_at.is_(None)).order_by(builds.c.sequence))
 
     def mark_pruned(self, id: BuildId) -> None:
         """Record that a build's artifact is gone; repeating it does nothing."""
@@ -106,22 +106,21 @@ class Builds:
             )
             return _by_id(connection, id)
 
-    def _all(self, query: "Select[*tuple[object, ...]]") -> list[Build]:
-        with self._connections.read() as connection:
-            return [_build_from(row) for row in connection.execute(query).mappings()]
+    def _all(self, query: Query) -> list[Build]:
+        return [_build_from(row) for row in self._connections.rows(query)]
 
     def list(self, app: AppId, *, limit: int = 15) -> list[Build]:
         """Return an app's builds, newest first."""
         return self._all(_select().where(builds.c.app == app).order_by(builds.c.sequence.desc()).limit(limit))
 
 
-def _select() -> "Select[*tuple[object, ...]]":
+def _select() -> Query:
     return select(builds, pruned_artifacts.c.at).outerjoin(
         pruned_artifacts, pruned_artifacts.c.build == builds.c.id
     )
 
 
-def _succeeded() -> "Select[*tuple[object, ...]]":
+def _succeeded() -> Query:
     return _select().where(builds.c.state == BuildState.SUCCEEDED, pruned_artifacts.c.at.is_(None))
 
 

@@ -49,10 +49,11 @@ def decode_artifact(text: str) -> Artifact:
 
 def encode_manifest(manifest: Manifest) -> str:
     """Return a manifest as JSON; the order of the process types is kept."""
+    commands, formation = dict(manifest.procfile.commands), dict(manifest.formation)
     return _dump(
         {
-            "procfile": {"commands": {**manifest.procfile.commands}, "source": manifest.procfile.source},
-            "formation": {**manifest.formation},
+            "procfile": {"commands": commands, "source": manifest.procfile.source},
+            "formation": formation,
             "checks": {name: [asdict(check) for check in checks] for name, checks in manifest.checks.items()},
             "auto_rollback": manifest.auto_rollback,
         }

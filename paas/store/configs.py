@@ -26,9 +26,7 @@ class Configs:
         config = ConfigId(new_id())
         with self._connections.write() as connection:
             living(connection, app)
-            key = self._data_keys.find(connection, app)
-            if key is None:
-                raise _destroyed()
+            key = self._data_keys.get(connection, app)
             for name, secret in variables.items():
                 value = key.encrypt(secret.reveal().encode(), place=_place(app, config, name))
                 connection.execute(insert(config_values).values(config=config, key=name, value=value))
@@ -44,10 +42,8 @@ class Configs:
             app = connection.scalar(select(config_sets.c.app).where(config_sets.c.id == id))
             if app is None:
                 raise NotFoundError(f"There is no config {id}.")
-            key = self._data_keys.find(connection, app)
+            key = self._data_keys.get(connection, app)
             values = encrypted_values(connection, id)
-        if key is None:
-            raise _destroyed()
         return ConfigSet(
             id,
             {
@@ -65,7 +61,3 @@ def encrypted_values(connection: Connection, id: ConfigId) -> dict[ConfigKey, by
 
 def _place(app: AppId, config: ConfigId, name: ConfigKey) -> str:
     return f"{name}:{app}:{config}"
-
-
-def _destroyed() -> NotFoundError:
-    return NotFoundError("The app was destroyed: its secrets are unreadable.")

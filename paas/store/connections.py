@@ -1,14 +1,15 @@
 """Connections to the database: one that writes, many that read beside it. It never knows a table."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc
+from sqlalchemy import Connection, Engine, QueuePool, RowMapping, Select, create_engine, event
 
-from paas.errors import DiskFullError
-from paas.store.errors import translated
+from paas.store.errors import translating
+
+Query = Select[*tuple[object, ...]]
 
 JOURNAL_LIMIT = 64 * 1024 * 1024
 BUSY_TIMEOUT = 5.0
@@ -41,18 +42,23 @@ class Connections:
 
         Raises DiskFullError, DamagedStoreError, ConflictError or RefusedByStoreError for what SQLite says.
         """
-        with self._translating(), self._writer.begin() as connection:
+        with translating(on_full=self._on_full), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection that sees one moment of the database; raises as `write` does."""
-        with self._translating(), self._readers.connect() as connection:
+        with translating(on_full=self._on_full), self._readers.connect() as connection:
             yield connection
+
+    def rows(self, query: Query) -> Sequence[RowMapping]:
+        """Return all rows of one query; raises as `write` does."""
+        with self.read() as connection:
+            return connection.execute(query).mappings().all()
 
     def truncate_journal(self) -> None:
         """Fold the write-ahead log into the database and empty it, so that no old page is left there."""
-        with self._translating(), self._writer.connect() as connection:
+        with translating(on_full=self._on_full), self._writer.connect() as connection:
             raw = connection.connection.driver_connection
             if raw is not None:
                 raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -61,16 +67,6 @@ class Connections:
         """Close every connection; the last one folds the write-ahead log into the database."""
         self._readers.dispose()
         self._writer.dispose()
-
-    @contextmanager
-    def _translating(self) -> Iterator[None]:
-        try:
-            yield
-        except exc.SQLAlchemyError as error:
-            problem = translated(error)
-            if isinstance(problem, DiskFullError):
-                self._on_full()
-            raise problem from error
 
 
 def connect(path: Path) -> sqlite3.Connection:

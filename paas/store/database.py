@@ -1,5 +1,6 @@
 """The Store: opens the database of a home and hands out its repositories. It holds no rule of its own."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from paas.clock import Clock
@@ -12,6 +13,7 @@ from paas.store.connections import Connections
 from paas.store.datakeys import HOME, DataKeys
 from paas.store.deployments import Deployments
 from paas.store.domains import Domains
+from paas.store.errors import translating
 from paas.store.events import Events
 from paas.store.filesystem import filesystem_type, make_private, refuse_network
 from paas.store.formations import Formations
@@ -60,18 +62,18 @@ class Store:
         """
         make_private(settings.home)
         refuse_network(settings.home, filesystem_type(settings.home))
-        migrate(settings, clock=clock)
         ballast = Ballast(settings.ballast)
-        ballast.restore()
-        connections = Connections(settings.database, on_full=ballast.drop)
-        try:
+        with ExitStack() as undo, translating(on_full=ballast.drop):
+            migrate(settings, clock=clock)
+            ballast.restore()
+            connections = Connections(settings.database, on_full=ballast.drop)
+            undo.callback(connections.close)
             with connections.read() as connection:
                 needed = DataKeys.any(connection)
             keyring = Keyring.open(settings.key_file, needed=needed)
-            return cls(settings, connections=connections, keyring=keyring, clock=clock)
-        except BaseException:
-            connections.close()
-            raise
+            store = cls(settings, connections=connections, keyring=keyring, clock=clock)
+            undo.pop_all()
+        return store
 
     def close(self) -> None:
         """Let go of the database; nothing of the store is used after it."""
@@ -79,7 +81,8 @@ class Store:
 
     def backup(self, target: Path) -> None:
         """Copy the database as it is now to `target`. Without the key file of this home its secrets stay shut."""
-        back_up(self._path, target)
+        with translating(on_full=self._ballast.drop):
+            back_up(self._path, target)
 
     def reclaim_ballast(self) -> None:
         """Make the ballast again after a full disk, where there is room for it."""

@@ -4,6 +4,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from paas.clock import Clock, rfc3339
 from paas.domain.ids import AppId
+from paas.errors import NotFoundError
 from paas.store.keyring import DataKey, Keyring, WrappedKey
 from paas.store.schema import data_keys
 
@@ -31,8 +32,14 @@ class DataKeys:
         )
         return key
 
+    def get(self, connection: Connection, app: AppId) -> DataKey:
+        """Return an app's key; raises NotFoundError once the app was destroyed."""
+        if key := self.find(connection, app):
+            return key
+        raise NotFoundError("The app was destroyed: its secrets are unreadable.")
+
     def find(self, connection: Connection, owner: AppId | str) -> DataKey | None:
-        """Return an owner's key; None once it was deleted."""
+        """Return an owner's key; None before it was made and once it was deleted."""
         row = connection.execute(select(data_keys).where(data_keys.c.owner == owner)).mappings().first()
         return (
             None

@@ -90,10 +90,8 @@ class Deployments:
 
     def open(self) -> list[Deployment]:
         """Return what a control plane that died has left without an end, oldest first."""
-        ended = [state for state in DeploymentState if not state.ended]
-        query = select(deployments).where(deployments.c.state.in_(ended)).order_by(deployments.c.sequence)
-        with self._connections.read() as connection:
-            return [deployment_from(row) for row in connection.execute(query).mappings()]
+        query = select(deployments).where(deployments.c.ended_at.is_(None)).order_by(deployments.c.sequence)
+        return [deployment_from(row) for row in self._connections.rows(query)]
 
     def _end(self, id: DeploymentId, *, state: DeploymentState, code: str, reason: str) -> Deployment:
         at = rfc3339(self._clock.now())
@@ -106,8 +104,7 @@ class Deployments:
         """Return an app's deployments, newest first."""
         query = select(deployments).where(deployments.c.app == app)
         query = query.order_by(deployments.c.sequence.desc()).limit(limit)
-        with self._connections.read() as connection:
-            return [deployment_from(row) for row in connection.execute(query).mappings()]
+        return [deployment_from(row) for row in self._connections.rows(query)]
 
 
 def deployment_from(row: RowMapping) -> Deployment:

@@ -42,15 +42,12 @@ class Domains:
 
     def all(self) -> list[Domain]:
         """Return every app's domains by host."""
-        with self._connections.read() as connection:
-            rows = connection.execute(select(domains).order_by(domains.c.host)).mappings()
-            return [_domain_from(row) for row in rows]
+        return [_domain_from(row) for row in self._connections.rows(select(domains).order_by(domains.c.host))]
 
     def list(self, app: AppId) -> list[Domain]:
         """Return an app's domains by host."""
         query = select(domains).where(domains.c.app == app).order_by(domains.c.host)
-        with self._connections.read() as connection:
-            return [_domain_from(row) for row in connection.execute(query).mappings()]
+        return [_domain_from(row) for row in self._connections.rows(query)]
 
 
 def _domain_from(row: RowMapping) -> Domain:

@@ -1,6 +1,9 @@
 """What only the store can meet, and the one place where SQLite's errors become ours. It never retries anything."""
 
+import errno
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import exc
 
@@ -15,14 +18,31 @@ class RefusedByStoreError(InvalidError):
     """The database refused the change; nothing was changed."""
 
 
-def translated(error: exc.SQLAlchemyError) -> PaasError:
-    """Return the error to raise instead of `error`."""
-    if isinstance(error, exc.TimeoutError):
-        return ConflictError("The database is busy: other changes have waited for 30 seconds. Try again.")
-    origin = error.orig if isinstance(error, exc.DBAPIError) else None
-    if not isinstance(origin, sqlite3.Error):
-        return PaasError(f"The database did not take the request: {error}")
-    return _from_sqlite(origin)
+@contextmanager
+def translating(*, on_full: Callable[[], None]) -> Iterator[None]:
+    """Raise what SQLite and the disk say as an error of ours; calls `on_full` first where the disk is full."""
+    try:
+        yield
+    except (exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        problem = _translated(error)
+        if problem is None:
+            raise
+        if isinstance(problem, DiskFullError):
+            on_full()
+        raise problem from error
+
+
+def _translated(error: exc.SQLAlchemyError | sqlite3.Error | OSError) -> PaasError | None:
+    origin = error.orig if isinstance(error, exc.DBAPIError) else error
+    match origin:
+        case sqlite3.Error():
+            return _from_sqlite(origin)
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
+            return DiskFullError()
+        case exc.TimeoutError():
+            return ConflictError("The database is busy: this change waited for 30 seconds. Try again.")
+        case _:
+            return None
 
 
 def _from_sqlite(error: sqlite3.Error) -> PaasError:

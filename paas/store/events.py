@@ -40,8 +40,7 @@ class Events:
         query = select(events) if app is None else select(events).where(events.c.app == app)
         order = events.c.id.asc() if after else events.c.id.desc()
         query = query.where(events.c.id > after).order_by(order).limit(limit)
-        with self._connections.read() as connection:
-            found = [_event_from(row) for row in connection.execute(query).mappings()]
+        found = [_event_from(row) for row in self._connections.rows(query)]
         return sorted(found, key=lambda event: event.id)
 
 

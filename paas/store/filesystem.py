@@ -2,9 +2,10 @@
 
 import ctypes
 import os
+import stat
 from pathlib import Path
 
-from paas.errors import PaasError, UnsupportedError
+from paas.errors import InvalidError, PaasError, UnsupportedError
 
 _NETWORK = {
     0x6969: "NFS",
@@ -24,8 +25,14 @@ _NETWORK = {
 
 
 def make_private(folder: Path) -> None:
-    """Make `folder` (and its parents) where it is missing, and give it mode 0700."""
+    """Make `folder` (and its parents) where it is missing, and give it mode 0700.
+
+    Raises InvalidError for a folder that belongs to another user, or that is shared, such as /tmp.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.stat()
+    if status.st_uid != os.geteuid() or status.st_mode & stat.S_ISVTX:
+        raise InvalidError(f"{folder} belongs to others too. Choose a folder of your own with MINI_HOME.")
     folder.chmod(0o700)
 
 

@@ -25,8 +25,7 @@ class Formations:
     def get(self, app: AppId) -> dict[ProcessType, int]:
         """Return how many of each type were asked for; types that nobody asked about are not in it."""
         query = select(formations).where(formations.c.app == app).order_by(formations.c.type)
-        with self._connections.read() as connection:
-            return {row["type"]: row["count"] for row in connection.execute(query).mappings()}
+        return {row["type"]: row["count"] for row in self._connections.rows(query)}
 
     def set(self, app: AppId, counts: Mapping[ProcessType, int]) -> None:
         """Set the counts of those types, all or none; their stopped slots run again. Raises NotFoundError."""
@@ -50,19 +49,17 @@ class Formations:
     def all(self) -> dict[AppId, dict[ProcessType, int]]:
         """Return every formation, by app."""
         found: dict[AppId, dict[ProcessType, int]] = defaultdict(dict)
-        with self._connections.read() as connection:
-            for row in connection.execute(select(formations)).mappings():
-                found[row["app"]][row["type"]] = row["count"]
+        for row in self._connections.rows(select(formations)):
+            found[row["app"]][row["type"]] = row["count"]
         return dict(found)
 
     def slots(self) -> dict[AppId, dict[SlotKey, Slot]]:
         """Return the slots that were ever restarted or stopped, by app."""
         query = select(slots).where(or_(slots.c.epoch > 0, slots.c.stopped_for.is_not(None)))
         found: dict[AppId, dict[SlotKey, Slot]] = defaultdict(dict)
-        with self._connections.read() as connection:
-            for row in connection.execute(query).mappings():
-                slot = Slot(row["type"], row["index"], row["epoch"], row["stopped_for"])
-                found[row["app"]][slot.type, slot.index] = slot
+        for row in self._connections.rows(query):
+            slot = Slot(row["type"], row["index"], row["epoch"], row["stopped_for"])
+            found[row["app"]][slot.type, slot.index] = slot
         return dict(found)
 
     def restart(self, app: AppId, slots: Sequence[SlotKey]) -> None:

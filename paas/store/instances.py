@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from paas.clock import Clock, rfc3339
 from paas.domain.ids import AppId, InstanceId, new_id
@@ -11,7 +11,7 @@ from paas.domain.names import ProcessType
 from paas.domain.release import DeploymentState, Release
 from paas.errors import ConflictError, NotFoundError
 from paas.store.codec import decode_identity, decode_moment, decode_optional_moment, encode_identity
-from paas.store.connections import Connections
+from paas.store.connections import Connections, Query
 from paas.store.ports import allot
 from paas.store.schema import apps, deployments, instances
 
@@ -118,7 +118,7 @@ class Instances:
 
     def living(self) -> list[Instance]:
         """Return all that have not exited, in the order they were begun."""
-        query = select(instances).where(instances.c.state != InstanceState.EXITED)
+        query = select(instances).where(instances.c.ended_at.is_(None))
         return self._all(query.order_by(instances.c.sequence))
 
     def last_ended(self, *, boot_id: str | None = None) -> list[Instance]:
@@ -127,9 +127,11 @@ class Instances:
         With `boot_id` only those of that boot: the monotonic times of an earlier one mean nothing any more.
         """
         serving = select(apps.c.current).where(apps.c.current.is_not(None))
-        booting = select(deployments.c.release).where(deployments.c.state == DeploymentState.STARTING)
+        booting = select(deployments.c.release).where(
+            deployments.c.state == DeploymentState.STARTING, deployments.c.ended_at.is_(None)
+        )
         ended = select(func.max(instances.c.sequence)).where(
-            instances.c.state == InstanceState.EXITED,
+            instances.c.ended_at.is_not(None),
             instances.c.one_off == 0,
             instances.c.release.in_(serving.union_all(booting)),
         )
@@ -149,9 +151,8 @@ class Instances:
             _set(connection, id, values)
             return _by_id(connection, id)
 
-    def _all(self, query: "Select[*tuple[object, ...]]") -> list[Instance]:
-        with self._connections.read() as connection:
-            return [_instance_from(row) for row in connection.execute(query).mappings()]
+    def _all(self, query: Query) -> list[Instance]:
+        return [_instance_from(row) for row in self._connections.rows(query)]
 
     def list(self, app: AppId) -> list[Instance]:
         """Return what is known of an app's instances, ended ones too, by slot and then oldest first."""
@@ -174,7 +175,7 @@ def _forget_oldest(connection: Connection, like: Instance) -> None:
     alike = [instances.c.app == like.app, instances.c.type == like.type, instances.c.one_off == like.one_off]
     if not like.one_off:
         alike.append(instances.c["index"] == like.index)
-    ended = select(instances.c.sequence).where(*alike, instances.c.state == InstanceState.EXITED)
+    ended = select(instances.c.sequence).where(*alike, instances.c.ended_at.is_not(None))
     beyond = ended.order_by(instances.c.sequence.desc()).limit(-1).offset(KEPT)
     connection.execute(delete(instances).where(instances.c.sequence.in_(beyond)))
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import create_engine
@@ -14,25 +15,34 @@ from paas.store.errors import DamagedStoreError
 from paas.store.filesystem import make_private, make_private_file
 from paas.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A history of the schema: the folder that holds its steps, and the number of the last one."""
+
+    folder: Path
+    newest: int
 
 
-def migrate(settings: Settings, *, clock: Clock) -> None:
-    """Make or upgrade the database of `settings`.
+SHIPPED = Steps(Path(__file__).parent / "migrations", SCHEMA_VERSION)
+
+
+def migrate(settings: Settings, *, clock: Clock, steps: Steps = SHIPPED) -> None:
+    """Make or upgrade the database of `settings`; an older one is first copied to `backups`.
 
     Raises UnsupportedError for one that a newer mini wrote, DamagedStoreError for one that is damaged or not ours.
     """
     path = settings.database
     make_private_file(path)
     with closing(connect(path)) as connection:
-        version = _checked_version(connection, path)
+        version = _checked_version(connection, path=path, newest=steps.newest)
         connection.execute("PRAGMA journal_mode = WAL")
-    if version == SCHEMA_VERSION:
+    if version == steps.newest:
         return
     if version:
         make_private(settings.backups)
         back_up(path, settings.backups / f"mini-{version:04}-{clock.now():%Y%m%dT%H%M%S%f}.db")
-    _upgrade(path)
+    _upgrade(path, steps)
 
 
 def back_up(source: Path, target: Path) -> None:
@@ -45,7 +55,7 @@ def back_up(source: Path, target: Path) -> None:
     unfinished.replace(target)
 
 
-def _checked_version(connection: sqlite3.Connection, path: Path) -> int:
+def _checked_version(connection: sqlite3.Connection, *, path: Path, newest: int) -> int:
     try:
         application = _pragma(connection, "application_id")
         version = int(_pragma(connection, "user_version"))
@@ -58,9 +68,9 @@ def _checked_version(connection: sqlite3.Connection, path: Path) -> int:
         raise DamagedStoreError(
             f"{path} is no database of mini. Move it away, or choose another home with MINI_HOME."
         )
-    if version > SCHEMA_VERSION:
+    if version > newest:
         raise UnsupportedError(
-            f"{path} was written by a newer mini (schema {version}; this one knows {SCHEMA_VERSION}). "
+            f"{path} was written by a newer mini (schema {version}; this one knows {newest}). "
             "Start the newer mini again, or restore a file of `backups` beside it."
         )
     return version
@@ -79,13 +89,13 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
 
 
-def _upgrade(path: Path) -> None:
+def _upgrade(path: Path, steps: Steps) -> None:
     # Alembic takes longer to import than a server may take to start; it is needed once per schema.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(steps.folder).replace("%", "%%"))
     engine = create_engine("sqlite://", creator=lambda: connect(path))
     try:
         with engine.connect() as connection:
@@ -93,7 +103,7 @@ def _upgrade(path: Path) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.exec_driver_sql(f"PRAGMA user_version = {steps.newest}")
             connection.commit()
     finally:
         engine.dispose()

@@ -4,7 +4,6 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 
-from paas.domain.instance import InstanceState
 from paas.errors import ConflictError
 from paas.store.meta import PORTS, find_value, set_value
 from paas.store.schema import instances
@@ -17,9 +16,7 @@ def allot(connection: Connection, *, avoid: Collection[int]) -> int:
 
     Ports come in turn, so that one just freed is the last to be handed out again. Raises ConflictError.
     """
-    living = select(instances.c.port).where(
-        instances.c.state != InstanceState.EXITED, instances.c.port.is_not(None)
-    )
+    living = select(instances.c.port).where(instances.c.ended_at.is_(None), instances.c.port.is_not(None))
     taken = {*connection.scalars(living), *avoid}
     cursor = int(find_value(connection, "port_cursor") or 0)
     for step in range(PORTS):

@@ -1,6 +1,6 @@
 """Releases: numbered without gaps, sealed, never changed. Which one serves, and how it went, is said elsewhere."""
 
-from sqlalchemy import Column, Connection, RowMapping, Select, Table, func, insert, select, update
+from sqlalchemy import Column, Connection, RowMapping, Table, func, insert, select, update
 
 from paas.clock import Clock, rfc3339
 from paas.domain.app import App
@@ -10,7 +10,7 @@ from paas.domain.release import Deployment, DeploymentState, Release, ReleaseKin
 from paas.errors import ConflictError, NotFoundError
 from paas.store.apps import app_from, living
 from paas.store.codec import decode_manifest, decode_moment
-from paas.store.connections import Connections
+from paas.store.connections import Connections, Query
 from paas.store.deployments import deployment_from
 from paas.store.schema import apps, builds, config_sets, deployments, releases, switches
 from paas.store.seal import Seal
@@ -114,18 +114,16 @@ class Releases:
             select(*_with_build(), apps)
             .join(deployments, deployments.c.release == releases.c.id)
             .join(apps, apps.c.id == releases.c.app)
-            .where(deployments.c.state == DeploymentState.STARTING)
+            .where(deployments.c.state == DeploymentState.STARTING, deployments.c.ended_at.is_(None))
         )
 
-    def _with_app(self, query: "Select[*tuple[object, ...]]") -> list[tuple[App, Release]]:
+    def _with_app(self, query: Query) -> list[tuple[App, Release]]:
         query = query.outerjoin(builds, builds.c.id == releases.c.build)
         query = query.where(apps.c.destroyed_at.is_(None)).order_by(apps.c.name)
-        with self._connections.read() as connection:
-            return [(app_from(row), _release_from(row)) for row in connection.execute(query).mappings()]
+        return [(app_from(row), _release_from(row)) for row in self._connections.rows(query)]
 
-    def _all(self, query: "Select[*tuple[object, ...]]") -> list[Release]:
-        with self._connections.read() as connection:
-            return [_release_from(row) for row in connection.execute(query).mappings()]
+    def _all(self, query: Query) -> list[Release]:
+        return [_release_from(row) for row in self._connections.rows(query)]
 
     def list(self, app: AppId, *, limit: int) -> list[tuple[Release, Deployment]]:
         """Return the app's releases, newest first, each with the deployment that made it."""
@@ -137,16 +135,14 @@ class Releases:
             .order_by(releases.c.version.desc())
             .limit(limit)
         )
-        with self._connections.read() as connection:
-            rows = connection.execute(query).mappings()
-            return [(_release_from(row), deployment_from(row)) for row in rows]
+        return [(_release_from(row), deployment_from(row)) for row in self._connections.rows(query)]
 
 
 def _with_build() -> tuple[Table, Column[str], Column[str]]:
     return releases, builds.c.commit, builds.c.manifest
 
 
-def _select() -> "Select[*tuple[object, ...]]":
+def _select() -> Query:
     return select(*_with_build()).outerjoin(builds, builds.c.id == releases.c.build)
 
 

@@ -175,13 +175,14 @@ CREATE UNIQUE INDEX apps_name ON apps (name) WHERE destroyed_at IS NULL;
 CREATE INDEX domains_app ON domains (app);
 CREATE INDEX builds_app ON builds (app, sequence);
 CREATE INDEX builds_commit ON builds (app, "commit", builder, sequence);
-CREATE INDEX builds_running ON builds (sequence) WHERE state = 'running';
+CREATE INDEX builds_running ON builds (sequence) WHERE ended_at IS NULL;
 CREATE INDEX deployments_app ON deployments (app, sequence);
-CREATE INDEX deployments_open ON deployments (state) WHERE state IN ('queued', 'building', 'releasing', 'starting');
+CREATE INDEX deployments_open ON deployments (sequence) WHERE ended_at IS NULL;
 CREATE INDEX switches_app ON switches (app, sequence);
 CREATE INDEX instances_slot ON instances (app, type, "index", sequence);
-CREATE INDEX instances_living ON instances (sequence) WHERE state <> 'exited';
-CREATE UNIQUE INDEX instances_port ON instances (port) WHERE state <> 'exited' AND port IS NOT NULL;
+CREATE INDEX instances_release ON instances (release, type, "index", sequence);
+CREATE INDEX instances_living ON instances (sequence) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX instances_port ON instances (port) WHERE ended_at IS NULL AND port IS NOT NULL;
 CREATE INDEX events_app ON events (app, id);
 CREATE INDEX idempotency_created_at ON idempotency (created_at);
 """
