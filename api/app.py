@@ -26,7 +26,7 @@ from paas import __version__
 BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a request body: several times the largest config in the most wasteful JSON spelling."""
 
-_ROUTES = (
+ROUTES = (
     server,
     apps,
     builds,
@@ -63,6 +63,6 @@ def describe() -> FastAPI:
         separate_input_output_schemas=False,
     )
     errors.install(app)
-    for module in _ROUTES:
+    for module in ROUTES:
         app.include_router(module.router)
     return app

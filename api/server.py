@@ -171,10 +171,9 @@ async def _control_plane(
             store=store,
             supervisor=supervisor,
             builds=builds,
-            repositories=repositories,
+            engine=engine,
             outputs=outputs,
             clock=clock,
-            settings=settings,
         )
         await deployer.recover()
         await supervisor.start()
@@ -196,6 +195,7 @@ async def _control_plane(
                 supervisor=supervisor,
                 builds=builds,
                 repositories=repositories,
+                logs=logs,
                 deployer=deployer,
                 settings=settings,
                 clock=clock,

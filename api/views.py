@@ -1,17 +1,23 @@
 """Domain values as documents: pure, no look-ups."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 from api import schemas
 from paas import errors
 from paas.domain import app as app_domain
 from paas.domain.build import Build, Image, Slug
+from paas.domain.config import Secret
 from paas.domain.event import Event
 from paas.domain.log import LogLine
 from paas.domain.names import ProcessType
 from paas.domain.release import Deployment, DeploymentState, Release
 from paas.domain.route import RoutedApp
 from paas.settings import Address
+from releases import history
+from releases.history import Differing
+
+V = TypeVar("V")
 
 _RELEASE_STATUS = {
     DeploymentState.SUCCEEDED: "succeeded",
@@ -104,6 +110,43 @@ def release(
     )
 
 
+def diff(value: history.Difference, *, reveal: bool) -> schemas.ReleaseDiff:
+    """Return the document of a comparison; config values are hidden unless they are to be revealed."""
+    return schemas.ReleaseDiff(
+        a=value.a.version,
+        b=value.b.version,
+        commit_a=value.a.commit,
+        commit_b=value.b.commit,
+        config=config_changes(value.config, reveal=reveal),
+        process_types=[_change(each, str) for each in value.process_types],
+        commits=list(value.commits),
+    )
+
+
+def rollback_preview(value: history.RollbackPreview) -> schemas.RollbackPreview:
+    """Return the document of what a rollback would do; config values stay hidden."""
+    return schemas.RollbackPreview(
+        target=value.target.version,
+        current=value.current.version,
+        commit=value.target.commit,
+        config_changes=config_changes(value.config, reveal=False),
+    )
+
+
+def config_changes(differing: Sequence[Differing[Secret]], *, reveal: bool) -> list[schemas.ConfigChange]:
+    """Return one document a variable."""
+    return [_change(each, Secret.reveal if reveal else str) for each in differing]
+
+
+def _change(each: Differing[V], shown: Callable[[V], str]) -> schemas.ConfigChange:
+    return schemas.ConfigChange(
+        key=each.key,
+        change=each.change,
+        before=None if each.before is None else shown(each.before),
+        after=None if each.after is None else shown(each.after),
+    )
+
+
 def formation(counts: dict[ProcessType, int], current: Release | None) -> schemas.Formation:
     """Return how many of each type that can be scaled there should be."""
     manifest = current.manifest if current else None
@@ -117,11 +160,10 @@ def formation(counts: dict[ProcessType, int], current: Release | None) -> schema
 
 def log_line(line: LogLine) -> schemas.LogLine:
     """Return a log line's document."""
-    source = "mini" if line.source == "mini" else "app"
     return schemas.LogLine(
         sequence=line.sequence,
         at=line.at,
-        source=source,
+        source="mini" if line.source == "mini" else "app",
         instance=line.instance,
         release=line.version,
         text=line.text,

@@ -72,7 +72,7 @@ async def output_lines(
 ) -> AsyncIterator[schemas.OutputLine]:
     """Yield a deployment's output lines as documents, until it has ended."""
     async for line in here.deployer.output(deployment, after=after):
-        yield schemas.OutputLine(sequence=line.sequence, at=line.at, kind=line.kind, text=line.text)
+        yield schemas.OutputLine(sequence=line.sequence, at=line.at, kind=line.kind.value, text=line.text)
 
 
 async def shown(here: Services, app: App, deployment: Deployment) -> schemas.Deployment:

@@ -49,8 +49,7 @@ async def diff(
     reveal: bool = False,
 ) -> schemas.ReleaseDiff:
     """What differs between two releases; values stay hidden unless they are asked for."""
-    difference = await here.releases.diff(app, a=a, b=b)
-    return views.diff(difference, reveal=reveal)
+    return views.diff(await here.releases.diff(app, a=a, b=b), reveal=reveal)
 
 
 @router.post("/rollbacks", status_code=202, response_model=schemas.Deployment | schemas.RollbackPreview)
