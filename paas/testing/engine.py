@@ -13,7 +13,7 @@ from paas.domain.build import Artifact
 from paas.domain.ids import InstanceId
 from paas.domain.instance import ExitStatus, Identity, InstanceSpec, ProcessIdentity
 from paas.engines.base import ExitListener, Found, TerminalSize
-from paas.errors import ArtifactGoneError, EngineUnavailableError
+from paas.errors import ArtifactGoneError, ConflictError, EngineUnavailableError, InvalidError
 from paas.settings import EngineChoice
 from paas.testing.attachment import FakeAttachment
 from paas.testing.behaviour import IDLES, SERVES, Behaviour, OnTerm
@@ -189,6 +189,10 @@ class FakeEngine:
         self._check_available()
         if spec.artifact in self.machine.gone:
             raise ArtifactGoneError
+        if not spec.command.strip():
+            raise InvalidError
+        if (earlier := self.machine.instances.get(spec.id)) and earlier.running:
+            raise ConflictError
         self.machine.pids += 1
         instance = FakeInstance(
             spec=spec,

@@ -1,0 +1,16 @@
+"""The stage that each contract test plays on, once for every engine."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.stages import STAGES, Stage
+
+
+@pytest.fixture(params=sorted(STAGES))
+async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
+    stage = STAGES[request.param](tmp_path)
+    await stage.engine.recover({})
+    yield stage
+    await stage.close()
