@@ -48,8 +48,10 @@ class Client:
     def stream(self, path: str, kind: type[T], **query: Query) -> Iterator[T]:
         """Yield the documents of an NDJSON stream as they come; raises UnreachableError where it breaks off."""
         for line in self._lines(path, query):
-            if line:
-                yield _shaped(kind, json.loads(line))
+            document = json.loads(line)
+            if "problem" in document:
+                raise raised(document["problem"])
+            yield _shaped(kind, document)
 
     def text(self, path: str, **query: Query) -> Iterator[str]:
         """Yield the lines of a text stream as they come, without their ends."""
@@ -205,16 +207,16 @@ def _problem(status: int, body: bytes, *, request_id: str) -> PaasError:
         document = None
     if not isinstance(document, dict) or "code" not in document:
         return PaasError(f"The server answered with status {status} and no problem (request {request_id}).")
-    detail = str(document.get("detail") or document.get("title") or f"status {status}")
-    if status >= 500:
-        detail += f" (request {request_id})"
-    return error_of(str(document["code"]), detail)
+    return raised(document)
 
 
-def error_of(code: str, message: str) -> PaasError:
-    """Return the error that a problem's `code` stands for; a PaasError for a code that we do not know."""
+def raised(problem: dict[str, object]) -> PaasError:
+    """Return the error that a Problem document stands for; a PaasError for a code that we do not know."""
+    detail = str(problem.get("detail") or problem.get("title") or problem["code"])
+    if problem["code"] == PaasError.code:
+        detail += f" (request {problem.get('request_id', '-')})"
     kinds = {kind.code: kind for kind in _family(PaasError)}
-    return kinds.get(code, PaasError)(message)
+    return kinds.get(str(problem["code"]), PaasError)(detail)
 
 
 def _family(kind: type[PaasError]) -> Iterator[type[PaasError]]:

@@ -1,0 +1,47 @@
+"""Health checks: what an app asks for, and how its instances answer now."""
+
+import typer
+
+from cli.client import app_path
+from cli.documents import Check, CheckResult
+from cli.invocation import invocation
+from cli.output import aligned, paint
+from cli.parser import Commands
+
+commands = Commands()
+checks = Commands("checks", about="Show and run health checks.")
+commands.add_typer(checks)
+
+
+@checks.add("show", example="mini checks show")
+def show(ctx: typer.Context) -> None:
+    """Show the health checks of the release that serves."""
+    mini = invocation(ctx)
+    found = mini.client.get(app_path(mini.app, "checks"), list[Check])
+    if not found:
+        mini.output.progress(f"{mini.app} sets no checks: web is healthy when it listens on its PORT.")
+    mini.output.result(found, aligned(_row(check) for check in found))
+
+
+@checks.add("run", example="mini checks run")
+def run(ctx: typer.Context) -> None:
+    """Ask every instance now; exits with 1 where one does not answer well."""
+    mini = invocation(ctx)
+    results = mini.client.change("POST", app_path(mini.app, "checks", "run"), list[CheckResult])
+    rows = [
+        [
+            paint("ok  ", "green") if result["ok"] else paint("fail", "red"),
+            result["instance"],
+            result["message"],
+        ]
+        for result in results
+    ]
+    mini.output.result(results, aligned(rows))
+    if not all(result["ok"] for result in results):
+        raise typer.Exit(1)
+
+
+def _row(check: Check) -> list[str]:
+    how = f"GET {check['path']}" if check["path"] else "listens"
+    times = f"{check['attempts']} attempts, every {check['interval']:g} s, {check['timeout']:g} s each"
+    return [check["type"], check["kind"], how, times]

@@ -1,0 +1,39 @@
+"""Events: what happened, to which app, and why."""
+
+from typing import Annotated
+
+import typer
+
+from cli.client import Query
+from cli.documents import Event
+from cli.follow import resumed
+from cli.invocation import invocation
+from cli.parser import Commands
+from cli.times import parsed
+from paas.clock import rfc3339
+
+commands = Commands()
+
+
+@commands.add("events", example="mini events -t")
+def events(
+    ctx: typer.Context,
+    tail: Annotated[bool, typer.Option("-t", "--tail", help="Go on with what happens.")] = False,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many of the last ones.")] = 50,
+) -> None:
+    """Show what happened, of one app or, where none is named, of all."""
+    mini = invocation(ctx)
+    wanted: dict[str, Query] = {"app": mini.find_app(), "limit": number}
+    found = mini.client.stream("/v1/events", Event, **wanted)
+    if tail:
+        found = resumed(
+            lambda after: mini.client.stream("/v1/events", Event, **wanted, follow=True, after=after),
+            cursor=lambda event: event["id"],
+            ended=lambda: False,
+        )
+    for event in found:
+        mini.output.record(event, _formatted(event))
+
+
+def _formatted(event: Event) -> str:
+    return f"{rfc3339(parsed(event['at']))} {event['app'] or '-'} {event['kind']} by {event['actor']}: {event['cause']}"

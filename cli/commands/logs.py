@@ -1,0 +1,74 @@
+"""Logs: the last lines, and those that come."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from cli.client import Query, app_path
+from cli.documents import LogLine
+from cli.follow import resumed
+from cli.invocation import Invocation, invocation
+from cli.parser import Commands
+from cli.times import moment, parsed
+from paas.clock import rfc3339
+from paas.errors import InvalidError
+
+commands = Commands()
+
+
+@commands.add("logs", example="mini logs -t -p web")
+def logs(
+    ctx: typer.Context,
+    tail: Annotated[bool, typer.Option("-t", "--tail", help="Go on with the lines that come.")] = False,
+    number: Annotated[int, typer.Option("-n", "--number", min=0, help="How many of the last lines.")] = 100,
+    process: Annotated[
+        str | None, typer.Option("-p", "--process", metavar="TYPE[.N]", help="Only of this type or instance.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("-s", "--source", metavar="app|mini", help="Only of the app, or of mini.")
+    ] = None,
+    release: Annotated[
+        str | None, typer.Option("--release", metavar="vN", help="Only of this release.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="10m, or a time.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="10m, or a time.")] = None,
+    grep: Annotated[
+        str | None,
+        typer.Option("--grep", metavar="RE", help="Only lines that this regular expression finds."),
+    ] = None,
+) -> None:
+    """Show the log."""
+    mini = invocation(ctx)
+    if source not in (None, "app", "mini"):
+        raise InvalidError(f"--source is app or mini; got {source!r}.")
+    wanted: dict[str, Query] = {
+        "lines": number,
+        "source": source,
+        "instance": process,
+        "release": release,
+        "since": _time(mini, since, option="--since"),
+        "until": _time(mini, until, option="--until"),
+        "grep": grep,
+    }
+    for line in _lines(mini, wanted, tail=tail):
+        mini.output.record(line, _formatted(line))
+
+
+def _lines(mini: Invocation, wanted: dict[str, Query], *, tail: bool) -> Iterator[LogLine]:
+    path = app_path(mini.app, "logs")
+    if not tail:
+        return mini.client.stream(path, LogLine, **wanted)
+    return resumed(
+        lambda after: mini.client.stream(path, LogLine, **wanted, follow=True, after=after),
+        cursor=lambda line: line["sequence"],
+        ended=lambda: False,
+    )
+
+
+def _formatted(line: LogLine) -> str:
+    return f"{rfc3339(parsed(line['at']))} {line['source']}[{line['instance']}]: {line['text']}"
+
+
+def _time(mini: Invocation, text: str | None, *, option: str) -> str | None:
+    return None if text is None else rfc3339(moment(text, mini.now, option=option))
