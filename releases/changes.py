@@ -52,10 +52,11 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a draft says what it does; `building` is awaited before a build begins."""
+    """Where a draft says what it does; `building` is awaited before a build begins, `built` after it."""
 
     output: Output
     building: Callable[[], Awaitable[None]]
+    built: Callable[[Build], Awaitable[None]]
 
 
 class Change(Protocol):
@@ -104,6 +105,7 @@ class Push:
             return unchanged
         await progress.building()
         build = await self._build(app, parts, progress.output)
+        await progress.built(build)
         base = await in_thread(serving, parts.store, app)
         config = base.config if base else await recorded(parts.store.configs.save, app.id, {})
         return Draft(ReleaseKind.DEPLOY, self._description(), build, config)
@@ -190,16 +192,14 @@ class GoBack:
     async def check(self, app: App, parts: Parts) -> Unchanged | None:
         if self.unstable and app.current != self.unstable:
             return Unchanged("the unstable release serves no more")
-        release = await in_thread(rollback.target, parts.store, app, self.to)
-        await rollback.verify(parts.artifacts, await _build_of(release, parts), release)
+        await rollback.target(app, self.to, store=parts.store, artifacts=parts.artifacts)
         return None
 
     async def draft(self, app: App, parts: Parts, progress: Progress, /) -> Draft | Unchanged:
         if unchanged := await self.check(app, parts):
             return unchanged
-        release = await in_thread(rollback.target, parts.store, app, self.to)
+        release, build = await rollback.target(app, self.to, store=parts.store, artifacts=parts.artifacts)
         progress.output.step(f"Rolling back to {release.name}")
-        build = await _build_of(release, parts)
         return Draft(
             ReleaseKind.ROLLBACK, f"Rollback to {release.name}", build, release.config, origin=release.origin
         )
@@ -212,8 +212,3 @@ def serving(store: Store, app: App) -> Release | None:
 
 def _variables(store: Store, release: Release | None) -> Variables:
     return store.configs.get(release.config).variables if release else {}
-
-
-async def _build_of(release: Release, parts: Parts) -> Build:
-    assert release.build is not None  # noqa: S101 - a target of a rollback has one
-    return await in_thread(parts.store.builds.get_by_id, release.build)

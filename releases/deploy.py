@@ -12,17 +12,20 @@ from builds.git import Quarantine
 from paas.clock import Clock
 from paas.domain.app import App
 from paas.domain.ids import Commit, DeploymentId, ReleaseId
-from paas.domain.release import Deployment
+from paas.domain.release import Deployment, Release
 from paas.errors import OperationCancelledError, PaasError
+from paas.settings import Settings
 from paas.store.database import Store
 from paas.threads import in_thread
+from releases import rollback
 from releases.changes import Change, Configure, GoBack, Parts, Push, Unchanged
 from releases.config import ConfigChanges
 from releases.lease import Leases
 from releases.outputs import OutputLine, Outputs
-from releases.ports import Artifacts, BuildPart, SupervisorPart
+from releases.ports import Artifacts, BuildPart, Repositories, SupervisorPart
 from releases.records import recorded
 from releases.recovery import recover
+from releases.retention import Retention
 from releases.revert import PLATFORM, Reverts
 from releases.steps import Steps
 from releases.underway import Underway, too_late
@@ -43,15 +46,21 @@ class Deployer:
         supervisor: SupervisorPart,
         builds: BuildPart,
         engine: Artifacts,
+        repositories: Repositories,
         outputs: Outputs,
         clock: Clock,
+        settings: Settings,
     ) -> None:
         self._store = store
+        self._repositories = repositories
         self._outputs = outputs
         self._parts = Parts(store, builds, engine, clock)
         self._steps = Steps(store=store, supervisor=supervisor, parts=self._parts, clock=clock)
         self._underway: dict[DeploymentId, Underway] = {}
         self.leases = Leases(clock=clock)
+        self.retention = Retention(
+            store=store, builds=builds, leases=self.leases, settings=settings, clock=clock
+        )
         self._reverts = Reverts(store, revert=self._revert)
         supervisor.on_unstable(self._reverts.consider)
 
@@ -68,7 +77,9 @@ class Deployer:
         actor: str,
         quarantine: Quarantine | None = None,
     ) -> Deployment:
-        """Deploy a commit. Raises LeaseHeldError where `wait_lock` is 0 and another deployment is under way."""
+        """Deploy a commit. Raises NotFoundError where its objects were not pushed, LeaseHeldError where `wait_lock` is 0
+        and another deployment is under way."""
+        await self._repositories.resolve(app.id, commit, quarantine=quarantine)
         change = Push(commit, ref, message, no_cache, actor, quarantine)
         return await self._begin(app, change, wait_lock=wait_lock, actor=actor)
 
@@ -85,6 +96,12 @@ class Deployer:
         Raises NotFoundError, InvalidError and ArtifactGoneError for what cannot be gone back to, and as `push`.
         """
         return await self._begin(app, GoBack(to), wait_lock=wait_lock, actor=actor)
+
+    async def rollback_target(self, app: App, to: str | None) -> Release:
+        """Return where `rollback` would go; raises as it would. Nothing is changed."""
+        now = await in_thread(self._store.apps.get_by_id, app.id)
+        release, _ = await rollback.target(now, to, store=self._store, artifacts=self._parts.artifacts)
+        return release
 
     async def cancel(self, app: App, deployment: Deployment) -> None:
         """Return when the deployment has ended without a change; raises ConflictError where it is too late."""
@@ -115,6 +132,7 @@ class Deployer:
     async def close(self) -> None:
         """Cancel what has not switched, await what has. Called once; nothing may be asked for after it."""
         await self._reverts.close()
+        await self.retention.close()
         await asyncio.gather(*(each.end() for each in list(self._underway.values())))
 
     # -- the story ----------------------------------------------------------------------------------------------
@@ -148,6 +166,7 @@ class Deployer:
             await self._outputs.close(story.id)
             del self._underway[story.id]
             story.over.set()
+            self.retention.prune_soon(story.app.id)
 
     async def _begin(self, app: App, change: Change, *, wait_lock: float, actor: str) -> Deployment:
         """Queue a change. Where its turn is now already, what stands against it is raised instead of recorded, and

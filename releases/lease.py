@@ -14,6 +14,9 @@ from paas.domain.ids import AppId
 from paas.errors import LeaseHeldError
 from releases.deadline import within
 
+TIDYING_LIMIT = 30.0
+"""Seconds that even a command which does not wait gives one that tidies up."""
+
 
 class Leases:
     """The queues of all apps. The first ticket of a queue holds the lease."""
@@ -25,19 +28,28 @@ class Leases:
     def enter(self, app: App, *, who: str, wait: float) -> "Ticket":
         """Take the next place in the app's queue, to wait there for at most `wait` seconds.
 
-        Raises LeaseHeldError at once where `wait` is 0 and another one holds the lease.
+        Raises LeaseHeldError at once where `wait` is 0 and another one holds the lease; one that tidies up does not
+        count, it is over in a moment.
         """
-        queue = self._queues.setdefault(app.id, deque())
-        if queue and wait <= 0:
-            raise LeaseHeldError(_held(app, queue[0].who))
-        ticket = Ticket(app, who=who, wait=wait, leases=self)
-        queue.append(ticket)
-        return ticket
+        queue = self._queues.get(app.id, ())
+        if wait <= 0 and (other := next((each for each in queue if not each.tidying), None)):
+            raise LeaseHeldError(_held(app, other.who))
+        return self._add(Ticket(app, who=who, wait=max(wait, TIDYING_LIMIT), leases=self))
+
+    def enter_to_tidy(self, app: App, *, who: str) -> "Ticket | None":
+        """Take the lease to tidy up behind the app, None where it is held: tidying up can wait for another time."""
+        if self._queues.get(app.id):
+            return None
+        return self._add(Ticket(app, who=who, wait=0, leases=self, tidying=True))
 
     def holder(self, app: AppId) -> str | None:
         """Return who holds the app's lease: `the push of 3f2c1ab by me`."""
         queue = self._queues.get(app)
         return queue[0].who if queue else None
+
+    def _add(self, ticket: "Ticket") -> "Ticket":
+        self._queues.setdefault(ticket.app.id, deque()).append(ticket)
+        return ticket
 
     def _holds(self, ticket: "Ticket") -> bool:
         queue = self._queues.get(ticket.app.id)
@@ -57,8 +69,9 @@ class Leases:
 class Ticket:
     """One place in an app's queue. `async with` it: inside, the lease is held; leaving passes it on."""
 
-    def __init__(self, app: App, *, who: str, wait: float, leases: Leases) -> None:
+    def __init__(self, app: App, *, who: str, wait: float, leases: Leases, tidying: bool = False) -> None:
         self.app = app
+        self.tidying = tidying
         self.who = who
         self.turn = asyncio.Event()
         self._wait = wait

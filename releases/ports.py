@@ -107,6 +107,12 @@ class Repositories(Protocol):
 
     async def remove(self, app: AppId) -> None: ...
 
+    async def resolve(
+        self, app: AppId, commit_ish: str, *, quarantine: Quarantine | None = None
+    ) -> Commit: ...
+
+    async def log(self, app: AppId, *, since: Commit, until: Commit) -> list[str]: ...
+
 
 class Logs(Protocol):
     """The lines that are kept of the apps."""

@@ -5,18 +5,28 @@ from collections.abc import Sequence
 from paas.domain.app import App
 from paas.domain.build import Build
 from paas.domain.ids import ReleaseId
-from paas.domain.release import Release
+from paas.domain.release import DeploymentState, Release
 from paas.errors import ArtifactGoneError, InvalidError
 from paas.store.database import Store
+from paas.threads import in_thread
 from releases.ports import Artifacts
 from releases.reference import resolve
 
 
-def target(store: Store, app: App, wanted: str | None) -> Release:
-    """Return the release to go back to; without `wanted`, the newest that served before the current one's origin.
+async def target(
+    app: App, wanted: str | None, *, store: Store, artifacts: Artifacts
+) -> tuple[Release, Build]:
+    """Return the release to go back to and its build, whose artifact is there.
 
-    Raises NotFoundError for an unknown one, InvalidError for one that cannot be a target. Blocks on the store.
+    Without `wanted` it is the newest that served before the current one's origin. Raises NotFoundError for an unknown
+    one, InvalidError for one that cannot be a target, ArtifactGoneError.
     """
+    release, build = await in_thread(_target, store, app, wanted)
+    await verify(artifacts, build, release)
+    return release, build
+
+
+def _target(store: Store, app: App, wanted: str | None) -> tuple[Release, Build]:
     served = store.releases.served(app.id)
     if not served:
         raise InvalidError(f"No release of {app.name} serves yet: there is nothing to roll back. Push first.")
@@ -24,8 +34,14 @@ def target(store: Store, app: App, wanted: str | None) -> Release:
     chosen = resolve(store, app, wanted) if wanted is not None else earlier(served, current)
     if chosen is None:
         raise InvalidError(f"{app.name} has no earlier release than v{current.origin} to roll back to.")
-    _check(store, app, chosen, current)
-    return chosen
+    if chosen.id == current.id:
+        raise InvalidError(
+            f"{chosen.name} is the release of {app.name} that serves now: nothing to roll back."
+        )
+    if chosen.build is None:
+        raise InvalidError(f"{chosen.name} was made before the first build: it runs nothing to go back to.")
+    _check_it_served(store, chosen)
+    return chosen, store.builds.get_by_id(chosen.build)
 
 
 def earlier(served: Sequence[Release], current: Release) -> Release | None:
@@ -52,18 +68,12 @@ async def verify(artifacts: Artifacts, build: Build, release: Release) -> None:
         )
 
 
-def _check(store: Store, app: App, chosen: Release, current: Release) -> None:
-    if chosen.id == current.id:
-        raise InvalidError(
-            f"{chosen.name} is the release of {app.name} that serves now: nothing to roll back."
-        )
-    if chosen.build is None:
-        raise InvalidError(f"{chosen.name} was made before the first build: it runs nothing to go back to.")
-    deployment = store.deployments.for_release(chosen.id)
+def _check_it_served(store: Store, release: Release) -> None:
+    deployment = store.deployments.for_release(release.id)
     if not deployment.state.ended:
-        raise InvalidError(f"{chosen.name} is still being deployed: it is no target for a rollback.")
-    if deployment.code:
+        raise InvalidError(f"{release.name} is still being deployed: it is no target for a rollback.")
+    if deployment.state is not DeploymentState.SUCCEEDED:
         raise InvalidError(
-            f"{chosen.name} never served ({deployment.reason}): it is no target. "
+            f"{release.name} never served ({deployment.reason.rstrip('.')}): it is no target for a rollback. "
             "`mini releases` shows those that served."
         )

@@ -1,4 +1,4 @@
-"""Scale tokens (`web=3`, `worker+1`) and the formation of a first deployment. Pure: it applies nothing."""
+"""Scale tokens (`web=3`), places in a formation (`web.2`), and the first counts. Pure: it applies nothing."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from paas.domain.formation import Formation
 from paas.domain.names import RELEASE, WEB, ProcessType
 from paas.domain.process import Manifest
-from paas.errors import InvalidError
+from paas.errors import InvalidError, NotFoundError
 
+_INSTANCE = re.compile(r".+\.[1-9][0-9]{0,8}", re.ASCII)
 _TOKEN = re.compile(r"(.+)([=+-])([0-9]{1,9})", re.ASCII)
 
 
@@ -60,6 +61,28 @@ def parse(token: str, *, types: Collection[ProcessType]) -> Change:
         there = f"there is {', '.join(types)}" if types else "there is none before the first push"
         raise InvalidError(f"{name!r} is no process type of this app: {there}; nothing was changed.")
     return Change(name, match[2], int(match[3]))
+
+
+def slots(
+    formation: Formation, *, types: Collection[ProcessType], target: str | None
+) -> list[tuple[ProcessType, int]]:
+    """Return the places that `target` names: all of them without one, those of a type, or one such as web.2.
+
+    Raises NotFoundError that names what there is.
+    """
+    places = [(name, index) for name in types for index in range(1, formation.get(name, 0) + 1)]
+    named = [place for place in places if target in (None, place[0], f"{place[0]}.{place[1]}")]
+    if target is not None and not named:
+        there = ", ".join(f"{name}.{index}" for name, index in places) or "none: scale a type up first"
+        raise NotFoundError(f"There is no instance {target}; there is {there}.")
+    return named
+
+
+def instance_name(text: str) -> str:
+    """Return `text` as the name of one instance; raises InvalidError for a whole type."""
+    if not _INSTANCE.fullmatch(text):
+        raise InvalidError(f"{text!r} is no instance: write TYPE.N, such as web.1.")
+    return text
 
 
 def initial_counts(manifest: Manifest, *, seen: Collection[ProcessType]) -> Mapping[ProcessType, int]:

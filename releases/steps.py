@@ -2,8 +2,9 @@
 
 from paas.clock import Clock
 from paas.domain.event import EventKind
+from paas.domain.ids import BuildId
 from paas.domain.release import DeploymentKind, DeploymentState, Release
-from paas.errors import OperationCancelledError, OperationTimedOutError, PaasError
+from paas.errors import DiskFullError, OperationCancelledError, OperationTimedOutError, PaasError
 from paas.store.database import Store
 from paas.threads import in_thread
 from releases.changes import Draft, GoBack, Parts, Progress, Unchanged
@@ -29,7 +30,11 @@ class Steps:
     async def draft(self, story: Underway) -> Draft | Unchanged:
         """Draft the release from what serves now, which may need a build."""
         story.app = await in_thread(self._store.apps.get_by_id, story.app.id)
-        progress = Progress(story.output, lambda: self._advance(story, DeploymentState.BUILDING))
+        progress = Progress(
+            story.output,
+            building=lambda: self._advance(story, DeploymentState.BUILDING),
+            built=lambda build: self._advance(story, DeploymentState.BUILDING, build=build.id),
+        )
         return await story.change.draft(story.app, self._parts, progress)
 
     async def leave_unchanged(self, story: Underway, unchanged: Unchanged) -> None:
@@ -40,7 +45,7 @@ class Steps:
 
     async def number(self, story: Underway, draft: Draft) -> Release:
         """Make the release: from here its number is taken for good."""
-        return await recorded(
+        release = await recorded(
             self._store.releases.create,
             story.app.id,
             kind=draft.kind,
@@ -51,6 +56,8 @@ class Steps:
             actor=story.deployment.actor,
             deployment=story.id,
         )
+        await recorded(self._record_release, release)
+        return release
 
     async def run_release_phase(self, story: Underway, release: Release) -> None:
         """Run the release command, where there is one; the platform's own way back runs none."""
@@ -117,8 +124,10 @@ class Steps:
         )
         self._supervisor.nudge()
 
-    async def _advance(self, story: Underway, state: DeploymentState) -> None:
-        await recorded(self._store.deployments.advance, story.id, state)
+    async def _advance(
+        self, story: Underway, state: DeploymentState, *, build: BuildId | None = None
+    ) -> None:
+        await recorded(self._store.deployments.advance, story.id, state, build=build)
 
     def _formation(self, release: Release) -> list[str]:
         """Give types that never served their first counts; return the names of the instances to start."""
@@ -131,6 +140,29 @@ class Steps:
         counts = self._store.formations.get(release.app)
         types = release.manifest.procfile.long_running
         return [f"{name}.{index}" for name in types for index in range(1, counts.get(name, 0) + 1)]
+
+    def _record_release(self, release: Release) -> None:
+        self._store.events.append(
+            EventKind.RELEASE_CREATED,
+            app=release.app,
+            actor=release.actor,
+            cause=release.description,
+            details={"version": release.version},
+        )
+
+    def _record_failure(self, story: Underway, state: DeploymentState, error: PaasError) -> None:
+        fail = self._store.deployments.fail
+        try:
+            fail(story.id, state=state, code=error.code, reason=error.message)
+        except DiskFullError:  # the store has made room for so little
+            fail(story.id, state=state, code=error.code, reason=error.message)
+        self._store.events.append(
+            EventKind.DEPLOYMENT_FAILED,
+            app=story.app.id,
+            actor=story.deployment.actor,
+            cause=error.message,
+            details={"deployment": story.id, "code": error.code},
+        )
 
     def _record_revert(self, change: GoBack, release: Release) -> None:
         assert change.unstable is not None  # noqa: S101 - what makes it a revert

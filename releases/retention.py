@@ -1,0 +1,225 @@
+"""What is kept and what goes: artifacts, outputs, and folders that nothing points to. It never touches what runs,
+nor what a rollback could reach first."""
+
+import asyncio
+import logging
+import re
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from paas.clock import Clock
+from paas.domain.build import Artifact, Slug
+from paas.domain.event import EventKind
+from paas.domain.ids import AppId, BuildId
+from paas.errors import PaasError
+from paas.settings import Settings
+from paas.store.database import Store
+from paas.threads import in_thread
+from releases.lease import Leases
+from releases.ports import BuildPart
+
+log = logging.getLogger(__name__)
+
+OUTPUTS_KEPT = timedelta(days=30)
+
+STRAY_AFTER = timedelta(hours=1)
+"""How old a slug without a build must be: it is there before its build is recorded."""
+
+_SLUG = re.compile(r"[0-9a-f]{32}")
+_ID = re.compile(r"[0-9a-f]{16}")
+
+Kind = Literal["artifact", "repository", "output", "log", "cache"]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was removed, or would be. `bytes` is what that frees: files shared with a cache are not counted."""
+
+    kind: Kind
+    name: str
+    bytes: int
+
+
+def superfluous(
+    artifacts: Sequence[tuple[BuildId, Artifact]],
+    *,
+    needed: Collection[BuildId],
+    served: Sequence[BuildId],
+    keep: int,
+) -> list[BuildId]:
+    """Return the builds of one app whose artifacts may go.
+
+    `artifacts` come newest first. All of `needed` stay; then, up to `keep` artifacts, those that served, latest first;
+    then the newest of the others. A build that shares the artifact of one that stays, stays too.
+    """
+    of = dict(artifacts)
+    order = [*served, *(build for build, _ in artifacts)]
+    kept = {of[build] for build in needed if build in of}
+    for build in order:
+        if len(kept) >= keep:
+            break
+        if build in of:
+            kept.add(of[build])
+    return [build for build, artifact in artifacts if artifact not in kept]
+
+
+class Retention:
+    """Removes what is kept no longer, app by app; an app with a deployment under way is left alone."""
+
+    def __init__(
+        self, *, store: Store, builds: BuildPart, leases: Leases, settings: Settings, clock: Clock
+    ) -> None:
+        self._store = store
+        self._builds = builds
+        self._leases = leases
+        self._settings = settings
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def prune_soon(self, app: AppId) -> None:
+        """Remove the artifacts that an app keeps no longer, in a task: nobody waits for it."""
+        task = asyncio.create_task(self._prune_quietly(app), name=f"retention of {app}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Return when nothing is being removed any more."""
+        await asyncio.gather(*self._tasks)
+
+    async def collect(self, *, dry_run: bool, keep: int | None = None) -> list[Collected]:
+        """Remove, or only name, all that may go."""
+        collected: list[Collected] = []
+        for app in sorted({app for app, _, _ in await in_thread(self._store.builds.artifacts)}):
+            collected += await self.prune(app, dry_run=dry_run, keep=keep)
+        for slug in await in_thread(self._stray_slugs):
+            collected.append(Collected("artifact", slug.key, await in_thread(self._size, slug)))
+            if not dry_run:
+                await self._builds.remove(slug)
+        for kind, path in await in_thread(self._stray):
+            collected.append(Collected(kind, path.name, await in_thread(_freed_by, path)))
+            if not dry_run:
+                await in_thread(_remove, path)
+        return collected
+
+    async def prune(self, app: AppId, *, dry_run: bool, keep: int | None = None) -> list[Collected]:
+        """Remove, or only name, the artifacts that an app keeps no longer; none while a deployment is under way."""
+        named = await in_thread(self._store.apps.get_by_id, app)
+        ticket = self._leases.enter_to_tidy(named, who="the garbage collection")
+        if ticket is None:
+            return []
+        async with ticket:
+            return await self._prune(app, keep=keep or self._settings.keep_artifacts, dry_run=dry_run)
+
+    async def _prune_quietly(self, app: AppId) -> None:
+        try:
+            await self.prune(app, dry_run=False)
+        except PaasError as error:
+            log.warning("artifacts not pruned", extra={"app": app, "reason": error.message})
+
+    async def _prune(self, app: AppId, *, keep: int, dry_run: bool) -> list[Collected]:
+        collected = []
+        for build, artifact, shared in await in_thread(self._superfluous, app, keep):
+            size = await in_thread(self._size, artifact)
+            collected.append(Collected("artifact", _name(artifact), 0 if shared else size))
+            if not dry_run:
+                await in_thread(self._forget, app, build, artifact)
+                if not shared:
+                    await self._builds.remove(artifact)
+        return collected
+
+    def _superfluous(self, app: AppId, keep: int) -> list[tuple[BuildId, Artifact, bool]]:
+        """Return the builds to prune, their artifacts, and whether another build still has the same artifact."""
+        everyones = self._store.builds.artifacts()
+        own = [(build, artifact) for owner, build, artifact in everyones if owner == app]
+        living = app in {each.id for each in self._store.apps.list()}
+        served = (
+            [release.build for release in self._store.releases.served(app) if release.build] if living else []
+        )
+        gone = set(superfluous(own, needed=self._needed(app), served=served, keep=keep if living else 0))
+        staying = {artifact for _, build, artifact in everyones if build not in gone}
+        found: list[tuple[BuildId, Artifact, bool]] = []
+        for build, artifact in own:
+            if build in gone:
+                found.append((build, artifact, artifact in staying))
+                staying.add(artifact)  # two builds of one artifact: it is removed once
+        return found
+
+    def _needed(self, app: AppId) -> set[BuildId]:
+        """Return the builds that run, serve or are being deployed."""
+        store = self._store
+        releases = {instance.release for instance in store.instances.living() if instance.app == app}
+        under_way = [deployment for deployment in store.deployments.open() if deployment.app == app]
+        releases |= {deployment.release for deployment in under_way if deployment.release}
+        if current := store.apps.get_by_id(app).current:
+            releases.add(current)
+        builds = {store.releases.get_by_id(release).build for release in releases}
+        builds |= {deployment.build for deployment in under_way}
+        return {build for build in builds if build is not None}
+
+    def _forget(self, app: AppId, build: BuildId, artifact: Artifact) -> None:
+        self._store.builds.mark_pruned(build)
+        self._store.events.append(
+            EventKind.ARTIFACT_PRUNED,
+            app=app,
+            actor="mini",
+            cause="no longer among the artifacts that are kept",
+            details={"build": build, "artifact": _name(artifact)},
+        )
+
+    def _stray(self) -> list[tuple[Kind, Path]]:
+        living = {app.id for app in self._store.apps.list()}
+        return [*self._stray_of_apps(living), *self._old_outputs()]
+
+    def _stray_slugs(self) -> list[Slug]:
+        """Return the slugs that no build has, because a crash came before it was recorded."""
+        kept = {_name(artifact) for _, _, artifact in self._store.builds.artifacts()}
+        long_ago = (self._clock.now() - STRAY_AFTER).timestamp()
+        return [
+            Slug(path.name)
+            for path in _entries(self._settings.slugs)
+            if _SLUG.fullmatch(path.name) and path.name not in kept and path.stat().st_mtime < long_ago
+        ]
+
+    def _stray_of_apps(self, living: Collection[AppId]) -> Iterator[tuple[Kind, Path]]:
+        folders: tuple[tuple[Kind, Path], ...] = (
+            ("repository", self._settings.repositories),
+            ("log", self._settings.logs),
+        )
+        for kind, folder in folders:
+            for path in _entries(folder):
+                id = path.name.removesuffix(".git")
+                if _ID.fullmatch(id) and id not in living:
+                    yield kind, path
+
+    def _old_outputs(self) -> Iterator[tuple[Kind, Path]]:
+        oldest = (self._clock.now() - OUTPUTS_KEPT).timestamp()
+        for folder in _entries(self._settings.outputs):
+            yield from (("output", path) for path in _entries(folder) if path.stat().st_mtime < oldest)
+
+    def _size(self, artifact: Artifact) -> int:
+        return _freed_by(self._settings.slugs / artifact.key) if isinstance(artifact, Slug) else 0
+
+
+def _name(artifact: Artifact) -> str:
+    return artifact.key if isinstance(artifact, Slug) else artifact.digest
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _freed_by(path: Path) -> int:
+    found: Iterable[Path] = [path] if path.is_file() else path.rglob("*")
+    stats = (each.lstat() for each in found)
+    return sum(stat.st_size for stat in stats if stat.st_nlink == 1)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

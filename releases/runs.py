@@ -1,0 +1,22 @@
+"""What a one-off runs: words into one command for the shell. Pure."""
+
+import shlex
+from collections.abc import Sequence
+
+from paas.domain.names import ProcessType
+from paas.domain.process import Procfile
+from paas.errors import InvalidError
+
+
+def command_of(words: Sequence[str], procfile: Procfile) -> str:
+    """Return the command that `words` mean.
+
+    A first word that is a process type stands for that type's command, further words are appended to it. A single
+    word is a line for the shell as it is; several are one program with its arguments.
+    """
+    if not any(words):
+        raise InvalidError("There is no command to run. Write one, such as `mini run python`.")
+    first, *rest = words
+    if command := procfile.commands.get(ProcessType(first)):
+        return " ".join([command, *map(shlex.quote, rest)])
+    return first if not rest else shlex.join(words)

@@ -1,0 +1,219 @@
+"""What is done to apps beside deploying them: made, renamed, scaled, restarted, compared, collected, destroyed.
+
+It makes no release: that is `releases.deploy`. Each method is one use case.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+
+from paas.domain.app import App, Domain
+from paas.domain.event import EventKind
+from paas.domain.ids import AppId, ReleaseId
+from paas.domain.names import AppName, ProcessType, app_name, host_name
+from paas.domain.release import Release
+from paas.errors import InvalidError
+from paas.settings import Settings
+from paas.store.database import Store
+from paas.threads import in_thread
+from releases import history, rollback, scale
+from releases.deploy import Deployer
+from releases.ports import Logs, Repositories, SupervisorPart
+from releases.reference import resolve
+from releases.retention import Collected
+from releases.runs import command_of
+
+_FIRST = (
+    "amber",
+    "bold",
+    "brisk",
+    "calm",
+    "clear",
+    "fond",
+    "green",
+    "keen",
+    "light",
+    "quiet",
+    "swift",
+    "warm",
+)
+_SECOND = ("birch", "brook", "cliff", "dune", "field", "harbour", "lake", "meadow", "river", "stone", "wind")
+
+DESTROY_WAIT = 900.0
+EVERY_APP_HOST = ".localhost"
+
+
+class ReleaseService:
+    """The use cases of apps, their formation and their history."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        supervisor: SupervisorPart,
+        repositories: Repositories,
+        logs: Logs,
+        deployer: Deployer,
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._supervisor = supervisor
+        self._repositories = repositories
+        self._logs = logs
+        self._deployer = deployer
+        self._settings = settings
+        self._scaling = asyncio.Lock()
+
+    # -- apps -------------------------------------------------------------------------------------------------------
+    async def create_app(self, name: str | None, *, actor: str) -> App:
+        """Return a new app, under a made-up name without one; raises InvalidError, NameTakenError."""
+        chosen = app_name(name) if name is not None else await in_thread(self._free_name)
+        app = await in_thread(self._store.apps.create, chosen)
+        await self._repositories.ensure(app.id)
+        await self._record(EventKind.APP_CREATED, app.id, actor, f"{app.name} was created")
+        return app
+
+    async def rename_app(self, app: App, *, name: str, actor: str) -> App:
+        """Return the app under its new name, once the router knows it; raises InvalidError, NameTakenError."""
+        renamed = await in_thread(self._store.apps.rename, app.id, app_name(name))
+        await self._record(EventKind.APP_RENAMED, app.id, actor, f"{app.name} is {renamed.name} now")
+        await self._route(app.id)
+        return renamed
+
+    async def destroy_app(self, app: App, *, actor: str) -> None:
+        """Return when nothing of the app runs or is kept but a tombstone; its secrets are unreadable at once."""
+        await self._deployer.cancel_all(app)
+        async with self._deployer.leases.enter(
+            app, who=f"the destruction of {app.name} by {actor}", wait=DESTROY_WAIT
+        ):
+            await in_thread(self._store.apps.destroy, app.id)
+            await self._record(EventKind.APP_DESTROYED, app.id, actor, f"{app.name} was destroyed")
+            await self._route(app.id)
+            await self._supervisor.emptied(app.id)
+            await self._repositories.remove(app.id)
+            await self._logs.forget(app.id)
+
+    # -- domains ----------------------------------------------------------------------------------------------------
+    async def add_domain(self, app: App, host: str, *, actor: str) -> Domain:
+        """Return the new domain, once the router knows it; raises InvalidError, NameTakenError."""
+        name = host_name(host)
+        if name.endswith(EVERY_APP_HOST):
+            raise InvalidError(f"{name} cannot be added: APP{EVERY_APP_HOST} comes with each app's name.")
+        domain = await in_thread(self._store.domains.add, app.id, name)
+        await self._record(EventKind.DOMAIN_ADDED, app.id, actor, f"{name} was added")
+        await self._route(app.id)
+        return domain
+
+    async def remove_domain(self, app: App, host: str, *, actor: str) -> None:
+        """Return once the router has forgotten the domain; raises NotFoundError."""
+        name = host_name(host)
+        await in_thread(self._store.domains.remove, app.id, name)
+        await self._record(EventKind.DOMAIN_REMOVED, app.id, actor, f"{name} was removed")
+        await self._route(app.id)
+
+    # -- formation --------------------------------------------------------------------------------------------------
+    async def scale(
+        self, app: App, tokens: Sequence[str], *, wait: bool, actor: str
+    ) -> dict[ProcessType, int]:
+        """Return the new counts of what `tokens` name, with `wait` once that runs; raises InvalidError for a bad
+        token, and then nothing was changed, NotHealthyError where what was added does not come up."""
+        async with self._scaling:
+            counts = await in_thread(self._scale, app.id, tokens)
+        cause = " ".join(tokens)
+        await self._record(
+            EventKind.FORMATION_SCALED, app.id, actor, cause, **{str(k): v for k, v in counts.items()}
+        )
+        await self._apply(app.id, wait=wait)
+        return counts
+
+    async def restart(self, app: App, target: str | None, *, wait: bool, actor: str) -> list[str]:
+        """Return the names of the instances that are replaced, with `wait` once they are; all without `target`."""
+        slots = await in_thread(self._slots, app.id, target)
+        await in_thread(self._store.formations.restart, app.id, slots)
+        names = [f"{name}.{index}" for name, index in slots]
+        await self._record(EventKind.INSTANCES_RESTARTED, app.id, actor, f"restart of {', '.join(names)}")
+        await self._apply(app.id, wait=wait)
+        return names
+
+    async def stop_instance(self, app: App, name: str, *, actor: str) -> None:
+        """Stop one instance, such as web.2, and keep it stopped until a restart, a scale or a new release."""
+        slot = (await in_thread(self._slots, app.id, scale.instance_name(name)))[0]
+        release = await in_thread(self._serving, app.id)
+        await in_thread(self._store.formations.stop_slot, app.id, *slot, version=release.version)
+        await self._record(EventKind.INSTANCE_STOPPED, app.id, actor, f"stop of {name}", instance=name)
+        self._supervisor.nudge()
+
+    # -- history ----------------------------------------------------------------------------------------------------
+    async def diff(self, app: App, *, a: str | None, b: str | None) -> history.Difference:
+        """Return what differs between two releases, their commits included; raises NotFoundError."""
+        before, after = await in_thread(history.pair, self._store, app, a, b)
+        difference = await in_thread(history.compare, self._store, before, after)
+        if not (before.commit and after.commit) or before.commit == after.commit:
+            return difference
+        commits = await self._repositories.log(app.id, since=before.commit, until=after.commit)
+        return replace(difference, commits=tuple(commits))
+
+    async def rollback_preview(self, app: App, to: str | None) -> history.RollbackPreview:
+        """Return what a rollback would do; raises as the rollback itself would."""
+        target = await self._deployer.rollback_target(app, to)
+        current = await in_thread(self._serving, app.id)
+        changes = await in_thread(history.config_differences, self._store, current, target)
+        return history.RollbackPreview(target, current, changes)
+
+    def rollback_targets(self, app: App) -> set[ReleaseId]:
+        """Return the releases that could be rolled back to. Blocks on the store."""
+        return rollback.targets(self._store, app)
+
+    def run_command(self, app: App, words: Sequence[str], *, release: str | None) -> tuple[Release, str]:
+        """Return the release and the command of a one-off; raises NotFoundError, InvalidError. Blocks on the store."""
+        chosen = resolve(self._store, app, release or "@")
+        if chosen.manifest is None:
+            raise InvalidError(f"{chosen.name} of {app.name} has no build to run a command in. Push first.")
+        return chosen, command_of(words, chosen.manifest.procfile)
+
+    async def collect_garbage(self, *, dry_run: bool, keep: int | None) -> list[Collected]:
+        """Remove, or only name, what is kept no longer."""
+        return await self._deployer.retention.collect(dry_run=dry_run, keep=keep)
+
+    # -- below ------------------------------------------------------------------------------------------------------
+    def _free_name(self) -> AppName:
+        while True:
+            name = f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-{secrets.randbelow(9000) + 1000}"
+            if self._store.apps.find(AppName(name)) is None:
+                return AppName(name)
+
+    def _scale(self, app: AppId, tokens: Sequence[str]) -> dict[ProcessType, int]:
+        current = self._store.apps.get_by_id(app).current
+        manifest = self._store.releases.get_by_id(current).manifest if current else None
+        counts = scale.scaled(
+            tokens,
+            self._store.formations.get(app),
+            types=manifest.procfile.long_running if manifest else (),
+            limit=self._settings.max_instances_per_type,
+        )
+        self._store.formations.set(app, counts)
+        return counts
+
+    def _slots(self, app: AppId, target: str | None) -> list[tuple[ProcessType, int]]:
+        manifest = self._serving(app).manifest
+        types = manifest.procfile.long_running if manifest else ()
+        return scale.slots(self._store.formations.get(app), types=types, target=target)
+
+    def _serving(self, app: AppId) -> Release:
+        return resolve(self._store, self._store.apps.get_by_id(app), "@")
+
+    async def _apply(self, app: AppId, *, wait: bool) -> None:
+        self._supervisor.nudge()
+        if wait:
+            limit = self._settings.boot_limit + self._settings.drain_limit + self._settings.stop_grace
+            await self._supervisor.settled(app, within=limit)
+
+    async def _route(self, app: AppId) -> None:
+        self._supervisor.nudge()
+        await self._supervisor.routed(app)
+
+    async def _record(
+        self, kind: EventKind, app: AppId, actor: str, cause: str, **details: str | int
+    ) -> None:
+        await in_thread(self._store.events.append, kind, app=app, actor=actor, cause=cause, details=details)
