@@ -1,0 +1,146 @@
+"""Builds, from the first line of output to the record of how they ended. What is built and how is the builder's."""
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from builds.base import Builder, Built, Say
+from builds.git import Quarantine
+from builds.output import BuildOutput
+from builds.repository import Repositories
+from paas.clock import Clock
+from paas.domain.app import App
+from paas.domain.build import Artifact, Build, BuildState, Slug
+from paas.domain.ids import BuildId, Commit
+from paas.errors import DiskFullError, OperationCancelledError, OperationTimedOutError, PaasError
+from paas.settings import Settings
+from paas.store.database import Store
+from paas.threads import in_thread
+
+
+class BuildService:
+    """Makes builds and keeps their output. Every build that runs is a task of whoever asked for it."""
+
+    def __init__(
+        self, *, store: Store, settings: Settings, clock: Clock, builder: Builder, repositories: Repositories
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._builder = builder
+        self._repositories = repositories
+        self._running: dict[BuildId, tuple[asyncio.Task[Built], BuildOutput]] = {}
+
+    @property
+    def builder(self) -> str:
+        """The name of the way that builds are made now: `Build.builder` of a new build."""
+        return self._builder.name
+
+    async def build(
+        self,
+        app: App,
+        *,
+        commit: Commit,
+        ref: str,
+        actor: str,
+        no_cache: bool,
+        output: Say,
+        quarantine: Quarantine | None = None,
+    ) -> Build:
+        """Return a build of `commit` that succeeded: an earlier one where it can be used again, unless `no_cache`.
+
+        `output` gets each line as it comes. Raises BuildFailedError with the reason in one sentence,
+        OperationTimedOutError over `Settings.build_limit`, OperationCancelledError where `cancel` was called, and
+        CancelledError where the caller itself was cancelled; by then nothing of the build runs or is left.
+        """
+        if not no_cache and (earlier := await self._reusable(app, commit)):
+            return earlier
+        build = await in_thread(
+            self._store.builds.begin, app.id, commit=commit, ref=ref, builder=self._builder.name, actor=actor
+        )
+        salt = build.id if no_cache else ""
+        with BuildOutput(self.output(build.id), say=output) as kept:
+            task = asyncio.create_task(self._make(app, commit, quarantine, salt=salt, say=kept.line))
+            self._running[build.id] = task, kept
+            try:
+                return await self._record(build.id, task, say=kept.line)
+            finally:
+                del self._running[build.id]
+
+    def output(self, build: BuildId) -> Path:
+        """Return the file that a build's output is kept in."""
+        return self._settings.outputs / "builds" / f"{build}.log"
+
+    async def follow(self, build: BuildId) -> AsyncIterator[str]:
+        """Yield a build's lines: those there are, and for one that runs what comes, until it has ended."""
+        running = self._running.get(build)
+        kept = running[1] if running else BuildOutput(self.output(build))
+        async for line in kept.follow():
+            yield line
+
+    async def cancel(self, id: BuildId) -> None:
+        """Cancel a running build and return when it has ended; nothing where it has ended before."""
+        if running := self._running.get(id):
+            running[0].cancel()
+            await asyncio.wait({running[0]})
+
+    async def remove(self, artifact: Artifact) -> None:
+        """Remove an artifact that no build has which is not marked as pruned; nothing while any build runs, since
+        it may be about to use this very artifact: the next collection finds it again."""
+        kept = await in_thread(self._store.builds.artifacts)
+        if not self._running and all(_identity(other) != _identity(artifact) for _, _, other in kept):
+            await self._builder.remove(artifact)
+
+    async def _reusable(self, app: App, commit: Commit) -> Build | None:
+        found = await in_thread(
+            self._store.builds.reusable, app.id, commit=commit, builder=self._builder.name
+        )
+        usable = found is not None and found.artifact is not None and await self._builder.has(found.artifact)
+        return found if usable else None
+
+    async def _make(
+        self, app: App, commit: Commit, quarantine: Quarantine | None, *, salt: str, say: Say
+    ) -> Built:
+        limit = self._settings.build_limit
+        try:
+            async with asyncio.timeout(limit):
+                with await self._repositories.source(app.id, commit, quarantine=quarantine) as source:
+                    return await self._builder.build(source, salt=salt, say=say)
+        except TimeoutError as error:
+            message = f"The build of {commit[:7]} took longer than {limit:g} s and was ended; MINI_BUILD_LIMIT is the limit."
+            raise OperationTimedOutError(message) from error
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFullError from error
+            raise PaasError(
+                f"The build of {commit[:7]} met the operating system: {error}. Push again."
+            ) from error
+
+    async def _record(self, id: BuildId, task: asyncio.Task[Built], *, say: Say) -> Build:
+        """Wait for a build and record how it ended, also where the caller is cancelled meanwhile."""
+        try:
+            built = await task
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            error = OperationCancelledError("The build was cancelled; nothing was changed.")
+            await self._fail(id, error, say=say)
+            if caller is not None and caller.cancelling():
+                raise
+            raise error from None
+        except PaasError as error:
+            await self._fail(id, error, say=say)
+            raise
+        return await in_thread(
+            self._store.builds.succeed, id, artifact=built.artifact, manifest=built.manifest
+        )
+
+    async def _fail(self, id: BuildId, error: PaasError, *, say: Say) -> None:
+        say(error.message)
+        cancelled = type(error) is OperationCancelledError
+        state = BuildState.CANCELLED if cancelled else BuildState.FAILED
+        await asyncio.shield(in_thread(self._store.builds.fail, id, state=state, reason=error.message))
+
+
+def _identity(artifact: Artifact) -> str:
+    return artifact.key if isinstance(artifact, Slug) else artifact.digest
