@@ -1,0 +1,85 @@
+"""One router process: `python -I -m paas.router`. It loads its last table, and then follows its control socket."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from paas.clock import SystemClock
+from paas.domain.route import RoutingTable
+from paas.errors import InvalidError
+from paas.platform_lines import PlatformLines
+from paas.router.control import ControlServer
+from paas.router.server import RouterServer
+from paas.router.table import load
+
+log = logging.getLogger("paas.router")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run a router until SIGTERM."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with asyncio.Runner(loop_factory=_loop_factory(options.loop)) as runner:
+        runner.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    lines = PlatformLines(options.log_fifo, clock=SystemClock())
+    router = RouterServer(socket.socket(fileno=options.listen_fd), lines=lines)
+    router.apply(_last_table(options.table))
+    control = ControlServer(router, options.control, index=options.index)
+    await control.start()
+    await router.start()
+    gc.freeze()  # What the start has made stays: no collection needs to look at it again.
+    if options.ready_fd is not None:
+        os.write(options.ready_fd, b"\n")
+        os.close(options.ready_fd)
+    log.info("router started", extra={"index": options.index})
+    await stop.wait()
+    await router.stop()
+    await control.stop()
+    lines.close()
+
+
+def _last_table(path: Path) -> RoutingTable:
+    try:
+        return load(path)
+    except InvalidError as error:
+        log.warning("the last routing table cannot be read: %s", error)
+        return RoutingTable(version=0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m paas.router", description=__doc__)
+    parser.add_argument("--index", type=int, required=True, help="which of the routers this is, from 0")
+    parser.add_argument("--listen-fd", type=int, required=True, help="the inherited listening socket")
+    parser.add_argument("--table", type=Path, required=True, help="the file with the last routing table")
+    parser.add_argument("--control", type=Path, required=True, help="where to make the control socket")
+    parser.add_argument("--log-fifo", type=Path, required=True, help="the FIFO for the access log")
+    parser.add_argument("--ready-fd", type=int, help="gets a byte once requests are served")
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="the event loop")
+    return parser
+
+
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    if name == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop
+    return asyncio.new_event_loop
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        main(sys.argv[1:])

@@ -1,0 +1,203 @@
+"""One backend as the router knows it: who is on it, its unused connections, and whether it refused of late.
+
+It never chooses: the balancer does.
+"""
+
+import asyncio
+from typing import Protocol
+
+from paas.domain.route import Backend
+from paas.router.limits import Limits
+
+
+class Rider(Protocol):
+    """Whoever uses a connection to a backend: an exchange. All of these are called by the connection."""
+
+    def from_backend(self, data: bytes) -> None: ...
+
+    def backend_ended(self) -> None: ...
+
+    def backend_lost(self, error: Exception | None) -> None: ...
+
+    def backend_full(self) -> None: ...
+
+    def backend_ready(self) -> None: ...
+
+    def cut(self) -> None:
+        """End the exchange now, whatever it is at."""
+        ...
+
+
+class BackendConnection(asyncio.Protocol):
+    """One connection to a backend: in use by one rider, or unused."""
+
+    def __init__(self, backend: "LiveBackend") -> None:
+        self._backend = backend
+        self._transport: asyncio.Transport | None = None
+        self.rider: Rider | None = None
+        self.reused = False
+        self.unused_since = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows what TCP always gives
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self.rider is None:
+            self.close()  # Nobody asked: the next answer on it could be anyone's.
+        else:
+            self.rider.from_backend(data)
+
+    def eof_received(self) -> bool:
+        if self.rider is not None:
+            self.rider.backend_ended()
+        # A rider that is still on it after the end wants to go on sending: an upgraded connection.
+        return self.rider is not None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._backend.forget(self)
+        rider, self.rider = self.rider, None
+        if rider is not None:
+            rider.backend_lost(exc)
+
+    def pause_writing(self) -> None:
+        if self.rider is not None:
+            self.rider.backend_full()
+
+    def resume_writing(self) -> None:
+        if self.rider is not None:
+            self.rider.backend_ready()
+
+    def write(self, data: bytes) -> None:
+        """Send, or hold until the backend reads; it tells its rider when that is too much."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def end(self) -> None:
+        """Tell the backend that nothing more comes."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Give it up at once, with what was not sent yet. Its rider is not told."""
+        self.rider = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def finish(self) -> None:
+        """Close it once everything was sent."""
+        self.rider = None
+        if self._transport is not None:
+            self._transport.close()
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be sent on it: open, and nothing left to send."""
+        return (
+            self._transport is not None
+            and not self._transport.is_closing()
+            and self._transport.get_write_buffer_size() == 0
+        )
+
+
+class LiveBackend:
+    """A backend with what the router knows of it."""
+
+    def __init__(self, backend: Backend, *, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+        self.backend = backend
+        self.name = backend.name
+        self.riders: set[Rider] = set()
+        self.served = 0
+        self.draining = False
+        self._host, self._port = _split(backend.address)
+        self._limits = limits
+        self._loop = loop
+        self._unused: list[BackendConnection] = []
+        self._sweep: asyncio.TimerHandle | None = None
+        self._aside_until = 0.0
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether it refused a connection just now. Once that time is over, the next request tries it again."""
+        return self._loop.time() < self._aside_until
+
+    def set_aside(self) -> None:
+        """Give it no request for a moment."""
+        self._aside_until = self._loop.time() + self._limits.aside
+
+    def take_unused(self) -> BackendConnection | None:
+        """Return the connection used last, which is the likeliest to live; None where there is none."""
+        while self._unused:
+            connection = self._unused.pop()
+            if connection.usable:
+                connection.reused = True
+                return connection
+        return None
+
+    async def connect(self) -> BackendConnection:
+        """Return a fresh connection; raises OSError where it is refused, TimeoutError where nobody answers."""
+        if (spare := self.take_unused()) is not None:
+            spare.close()  # Its place is taken: requests that need fresh connections add none to the pool.
+        async with asyncio.timeout(self._limits.connect):
+            _, connection = await self._loop.create_connection(
+                lambda: BackendConnection(self), self._host, self._port
+            )
+        self._aside_until = 0.0
+        return connection
+
+    def give_back(self, connection: BackendConnection) -> None:
+        """Keep a connection for the next request, or close it."""
+        connection.rider = None
+        if self.draining or not connection.usable or len(self._unused) >= self._limits.idle_connections:
+            connection.close()
+            return
+        connection.resume()
+        connection.unused_since = self._loop.time()
+        self._unused.append(connection)
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(self._limits.backend_idle, self._close_idle)
+
+    def forget(self, connection: BackendConnection) -> None:
+        """Take a connection that has ended out of the unused ones."""
+        if connection in self._unused:
+            self._unused.remove(connection)
+
+    def drain(self) -> None:
+        """Take no more requests; what is under way goes on."""
+        self.draining = True
+        self.close_unused()
+
+    def close_unused(self) -> None:
+        """Close every connection that nobody is on."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        unused, self._unused = self._unused, []
+        for connection in unused:
+            connection.close()
+
+    def _close_idle(self) -> None:
+        oldest = self._loop.time() - self._limits.backend_idle
+        idle = [connection for connection in self._unused if connection.unused_since <= oldest]
+        self._unused = self._unused[len(idle) :]  # used last stands last: the idle ones are in front
+        for connection in idle:
+            connection.close()
+        self._sweep = None
+        if self._unused:
+            due = self._unused[0].unused_since + self._limits.backend_idle
+            self._sweep = self._loop.call_at(due, self._close_idle)
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,144 @@
+"""Which backend gets a request: of two taken at random, the one with less under way. It knows the routing table and
+what became of earlier ones; it never opens a connection.
+"""
+
+import asyncio
+import random
+from collections.abc import Collection, Mapping
+
+from paas.domain.ids import AppId, InstanceId
+from paas.domain.route import RoutedApp, RoutingTable
+from paas.router.backend import LiveBackend
+from paas.router.limits import Limits
+from paas.router.metrics import AppMetrics, Counts
+from paas.router.table import bare_host, find_host
+
+
+class LiveApp:
+    """An app in the table, with its backends. It outlives changes of the table."""
+
+    def __init__(self, routed: RoutedApp) -> None:
+        self.id = routed.app
+        self.routed = routed
+        self.backends: list[LiveBackend] = []
+        self.metrics = AppMetrics()
+        self.had_backend_at: float | None = None
+        self.changed = asyncio.Event()
+        """Set by the next table; whoever waits for it takes it afresh each time."""
+
+    def choose(self, *, without: Collection[LiveBackend] = ()) -> LiveBackend | None:
+        """Return the backend for one request, none of `without` and none set aside; None where none is left."""
+        backends = self.backends
+        if len(backends) == 1 and not without:
+            return None if backends[0].is_aside else backends[0]
+        usable = [backend for backend in backends if backend not in without and not backend.is_aside]
+        if len(usable) <= 2:
+            return min(usable, key=_load, default=None)
+        return min(random.sample(usable, 2), key=_load)
+
+
+def _load(backend: LiveBackend) -> int:
+    return len(backend.riders)
+
+
+class Balancer:
+    """The routing table at work."""
+
+    def __init__(self, *, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+        self._limits = limits
+        self._loop = loop
+        self._apps: dict[AppId, LiveApp] = {}
+        self._hosts: dict[str, LiveApp] = {}
+        self._live: dict[InstanceId, LiveBackend] = {}
+        self._draining: list[LiveBackend] = []
+        self.version = -1
+
+    def apply(self, table: RoutingTable) -> int:
+        """Work from `table` from now on, unless a newer one is known; return the version worked from.
+
+        A backend that is not in it any more gets no new request and finishes what it has.
+        """
+        if table.version < self.version:
+            return self.version
+        self.version = table.version
+        before, apps = self._live, self._apps
+        self._live = {}
+        self._apps = {routed.app: self._app(routed, before) for routed in table.apps}
+        self._hosts = {host: self._apps[routed.app] for routed in table.apps for host in routed.hosts}
+        for app in apps.keys() - self._apps.keys():
+            apps[app].backends = []
+            apps[app].changed.set()
+        for backend in before.values():
+            backend.drain()
+        self._draining = [backend for backend in (*self._draining, *before.values()) if backend.riders]
+        return self.version
+
+    def find(self, host: bytes) -> LiveApp | None:
+        """Return the app that a Host field's value names."""
+        text = host.decode("ascii")
+        return self._hosts.get(text) or find_host(self._hosts, bare_host(text))
+
+    def current(self, app: LiveApp) -> LiveApp | None:
+        """Return the app as the table has it now; None once it is gone."""
+        return self._apps.get(app.id)
+
+    def may_return(self, app: LiveApp) -> bool:
+        """Return whether a backend was there just now, so that the next one is likely on its way."""
+        return app.had_backend_at is not None and self._loop.time() - app.had_backend_at < self._limits.recent
+
+    def in_flight(self) -> Mapping[InstanceId, int]:
+        """Return what is under way per backend, draining ones included."""
+        self._draining = [backend for backend in self._draining if backend.riders]
+        counts = {instance: len(backend.riders) for instance, backend in self._live.items()}
+        for backend in self._draining:
+            instance = backend.backend.instance
+            counts[instance] = counts.get(instance, 0) + len(backend.riders)
+        return counts
+
+    def cut(self, instances: Collection[InstanceId]) -> None:
+        """End everything that is under way on these backends."""
+        for backend in (*self._live.values(), *self._draining):
+            if backend.backend.instance in instances:
+                for rider in tuple(backend.riders):
+                    rider.cut()
+
+    def counts(self) -> Counts:
+        """Return the metrics of every app in the table, with its backends'."""
+        return {
+            str(app.routed.name): {**app.metrics.counts(), "backends": _backends(app)}
+            for app in self._apps.values()
+        }
+
+    def close(self) -> None:
+        """Close every connection that nobody is on."""
+        for backend in (*self._live.values(), *self._draining):
+            backend.drain()
+
+    def _app(self, routed: RoutedApp, before: dict[InstanceId, LiveBackend]) -> LiveApp:
+        app = self._apps.get(routed.app) or LiveApp(routed)
+        if app.backends:
+            app.had_backend_at = self._loop.time()
+        app.changed.set()
+        app.changed = asyncio.Event()
+        app.routed = routed
+        app.backends = []
+        for backend in routed.backends:
+            known = before.get(backend.instance)
+            if known is not None and known.backend == backend:
+                del before[backend.instance]
+            else:
+                known = LiveBackend(backend, limits=self._limits, loop=self._loop)
+            self._live[backend.instance] = known
+            app.backends.append(known)
+        return app
+
+
+def _backends(app: LiveApp) -> Counts:
+    return {
+        backend.name: {
+            "in_flight": len(backend.riders),
+            "requests": backend.served,
+            "instance": backend.backend.instance,
+        }
+        for backend in app.backends
+    }

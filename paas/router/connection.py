@@ -1,0 +1,213 @@
+"""One client's connection: cuts its bytes into requests, and has them answered one after the other, in order.
+
+It never looks into an answer: the exchange under way writes it.
+"""
+
+import asyncio
+import fcntl
+import struct
+import termios
+from collections.abc import Callable
+
+from paas.router.context import Context, new_request_id
+from paas.router.deadline import Deadline
+from paas.router.exchange import Exchange
+from paas.router.forward import origin_lines, refused_bytes
+from paas.router.head import MalformedError, RequestHead, parse_request, split_head
+from paas.router.refusal import Refusal, bad_request
+
+
+class ClientConnection(asyncio.Protocol):
+    """A client's connection, from its accept to its end. At most one exchange is under way on it."""
+
+    peer: str
+    origin: bytes
+
+    def __init__(self, context: Context, gone: "Callable[[ClientConnection], None]") -> None:
+        self._context = context
+        self._gone = gone
+        self.deadline = Deadline(context.loop, self._expired)
+        self._transport: asyncio.Transport
+        self._buffer = b""
+        self._exchange: Exchange | None = None
+        self._serving = False
+        self._head_began = False
+        self._full = False
+        self._ended = False
+        self._closing = False
+        self._unsent = 0
+
+    # -- what the socket does ---------------------------------------------------------------------------------
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows what TCP always gives
+        self._transport = transport
+        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self.peer = peer[0] if peer else "unknown"
+        self.origin = origin_lines(self.peer, own[1] if own else 0)
+        self.deadline.set(self._context.limits.keep_alive)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        if self._exchange is not None:
+            data = self._exchange.from_client(data)
+            if not data:
+                return
+        self._buffer = self._buffer + data if self._buffer else data
+        if self._exchange is None:
+            self._serve()
+        elif len(self._buffer) > self._context.limits.unread:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        if self._exchange is not None:
+            self._exchange.client_ended()
+        # Half closed: what it has asked for is still answered.
+        return not self._closing and (self._exchange is not None or self._full)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._closing = True
+        self._gone(self)
+        self.deadline.close()
+        if self._exchange is not None:
+            self._exchange.client_lost()
+
+    def pause_writing(self) -> None:
+        self._full = True
+        if self._exchange is not None:
+            self._exchange.client_full()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._exchange is not None:
+            self._exchange.client_ready()
+        elif not self._closing:
+            self._serve()
+
+    # -- what its exchange does -------------------------------------------------------------------------------
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def pause(self) -> None:
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._transport.resume_reading()
+
+    def end(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def take_unread(self) -> bytes:
+        unread, self._buffer = self._buffer, b""
+        return unread
+
+    def takes_bytes(self) -> bool:
+        socket = self._transport.get_extra_info("socket")
+        if socket is None or socket.fileno() < 0:
+            return False
+        (queued,) = struct.unpack("i", fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, b"\0" * 4))
+        unsent = self._transport.get_write_buffer_size() + queued
+        before, self._unsent = self._unsent, unsent
+        return unsent not in (0, before)
+
+    def abort(self) -> None:
+        self._closing = True
+        self._transport.abort()
+
+    def finished(self, *, keep_alive: bool) -> None:
+        self._exchange = None
+        if self._closing:
+            return
+        if not keep_alive or self._context.stopping:
+            self._close()
+            return
+        self.deadline.set(self._context.limits.keep_alive)
+        self._transport.resume_reading()
+        self._serve()
+
+    # -- what the process does --------------------------------------------------------------------------------
+    def stop(self) -> None:
+        """Take no more requests; the one under way is finished."""
+        if self._exchange is None and not self._closing:
+            self._close()
+
+    def cut(self) -> None:
+        """End it now."""
+        if self._exchange is not None:
+            self._exchange.cut()
+        self.abort()
+
+    # -- requests ---------------------------------------------------------------------------------------------
+    def _serve(self) -> None:
+        """Begin requests for as long as whole heads are there and the one before is answered."""
+        if self._serving:
+            return  # An exchange ended before its start returned: the loop below goes on.
+        self._serving = True
+        try:
+            while self._exchange is None and not self._closing and not self._full:
+                if not self._begin_next():
+                    break
+        finally:
+            self._serving = False
+        if self._ended and self._exchange is None and not self._full and not self._closing:
+            self._close()
+
+    def _begin_next(self) -> bool:
+        while self._buffer.startswith(b"\r\n"):
+            self._buffer = self._buffer[2:]  # Old clients end a body with one more line (RFC 9112 §2.2).
+        if not self._buffer:
+            return False
+        try:
+            split = split_head(self._buffer)
+            head = parse_request(split[0]) if split is not None else None
+        except MalformedError as error:
+            self._refuse(bad_request(error.status, error.reason))
+            return False
+        if split is None or head is None:
+            self._wait_for_head()
+            return False
+        self._begin(head, split[1])
+        return True
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        self._head_began = False
+        self._buffer = b""
+        exchange = self._exchange = Exchange(self._context, self, head)
+        self._buffer = exchange.start(rest)
+
+    def _wait_for_head(self) -> None:
+        if not self._head_began:
+            self._head_began = True
+            self.deadline.set(self._context.limits.head)
+
+    # -- the end ----------------------------------------------------------------------------------------------
+    def _expired(self) -> None:
+        if self._closing:
+            if self.takes_bytes():
+                self.deadline.set(self._context.limits.linger)
+            else:
+                self._transport.abort()
+        elif self._exchange is not None:
+            self._exchange.expired()
+        elif self._head_began:
+            self._refuse(bad_request(408, "its head did not come in time"))
+        else:
+            self._close()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._context.unrouted.record(status=refusal.status, code="", seconds=0.0, size=0)
+        self._transport.write(refused_bytes(refusal, request_id=new_request_id()))
+        self._close()
+
+    def _close(self) -> None:
+        """Say that no more comes, and let the client read: closing on its unread bytes would reset what was sent."""
+        self._closing = True
+        self._buffer = b""
+        if self._ended:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        self.deadline.set(self._context.limits.linger)

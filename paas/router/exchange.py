@@ -1,0 +1,393 @@
+"""One request and its answer: from the head to the log line. It moves bytes between a client and a backend, decides
+whether a request may be sent again, and ends exactly once. It reads no socket itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from paas.router.access_log import Entry
+from paas.router.backend import BackendConnection, LiveBackend
+from paas.router.balancer import LiveApp
+from paas.router.body import Body
+from paas.router.context import Context, new_request_id
+from paas.router.deadline import Deadline
+from paas.router.forward import (
+    backend_request,
+    client_response,
+    ends_with_connection,
+    interim_response,
+    may_be_repeated,
+    refused_request,
+    request_body,
+    response_body,
+)
+from paas.router.head import MalformedError, RequestHead, ResponseHead, parse_response, split_head
+from paas.router.reach import UnreachedError, reach
+from paas.router.refusal import H12, H13, H15, H17, H18, H27, H28, H80, NO_SUCH_APP, Refusal, bad_request
+
+
+class Client(Protocol):
+    """The client's connection, as an exchange uses it."""
+
+    peer: str
+    origin: bytes
+    deadline: Deadline
+
+    def write(self, data: bytes) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def end(self) -> None:
+        """Tell the client that nothing more comes."""
+        ...
+
+    def take_unread(self) -> bytes:
+        """Return, and forget, what came after the request."""
+        ...
+
+    def takes_bytes(self) -> bool:
+        """Return whether the client has read anything since this was asked last."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection, so that a half answer cannot pass for a whole one."""
+        ...
+
+    def finished(self, *, keep_alive: bool) -> None:
+        """The exchange is over."""
+        ...
+
+
+class Exchange:
+    """One request under way. Its client and its backend's connection call it; it calls `client.finished` once."""
+
+    def __init__(self, context: Context, client: Client, head: RequestHead) -> None:
+        self._context = context
+        self._client = client
+        self._head = head
+        self._id = head.request_id or new_request_id()
+        self._began = context.loop.time()
+        self._connect_seconds: float | None = None
+        self._request: Body = request_body(head)
+        self._unsent: list[bytes] = []
+        self._app: LiveApp | None = None
+        self._backend: LiveBackend | None = None
+        self._connection: BackendConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._repeated = False
+        self._received = b""
+        self._heard = False
+        self._response: Body | None = None
+        self._reusable = False
+        self._keep_alive = False
+        self._upgraded = False
+        self._one_side_ended = False
+        self._size = 0
+        self._status = 0
+        self._over = False
+
+    # -- what the client does ---------------------------------------------------------------------------------
+    def start(self, data: bytes) -> bytes:
+        """Begin with what came after the head; return what belongs to the next request."""
+        rest = self.from_client(data)
+        if self._over:
+            return rest
+        self._app = self._context.balancer.find(self._head.host)
+        if self._app is None:
+            self._refuse(NO_SUCH_APP)
+        elif self._app.routed.maintenance:
+            self._refuse(H80)
+        else:
+            self._wait_for_progress()
+            self._dispatch(self._app)
+        return rest
+
+    def from_client(self, data: bytes) -> bytes:
+        """Take bytes of the request's body; return what belongs to the next request."""
+        if self._upgraded and self._connection is not None:
+            self._client.deadline.set(self._context.limits.idle)
+            self._connection.write(data)
+            return b""
+        if self._request.done:
+            return data
+        try:
+            body, rest = self._request.take(data)
+        except MalformedError as error:
+            self._break(bad_request(error.status, error.reason))
+            return b""
+        if self._connection is not None:
+            self._connection.write(body)
+            self._wait_for_progress()
+        elif body:
+            self._unsent.append(body)
+            self._client.pause()
+        return rest
+
+    def client_ended(self) -> None:
+        """The client sends no more; it may still read."""
+        if self._upgraded and self._connection is not None:
+            self._end_one_side(self._connection.end)
+        elif not self._request.done:
+            self.client_lost()
+
+    def client_lost(self) -> None:
+        """The client has gone."""
+        if self._over:
+            return
+        if not self._upgraded:
+            self._status = H27.status
+        self._end(None if self._upgraded else H27, keep_alive=False)
+
+    def client_full(self) -> None:
+        """The client reads slower than the backend sends."""
+        if self._connection is not None:
+            self._connection.pause()
+
+    def client_ready(self) -> None:
+        """The client has caught up."""
+        if self._connection is not None:
+            self._client.deadline.set(self._context.limits.idle)
+            self._connection.resume()
+
+    def expired(self) -> None:
+        """Nothing has happened for too long."""
+        if self._response is None and not self._upgraded:
+            # A body that the backend does not read is the backend's silence, not the client's.
+            stalled = self._request.done or self._unsent or (self._connection and not self._connection.usable)
+            self._refuse(H12 if stalled else H28)
+        elif self._client.takes_bytes():
+            self._client.deadline.set(self._context.limits.idle)
+        else:
+            self._break(H15)
+
+    def cut(self) -> None:
+        """End it now: its backend is about to stop, or the router is."""
+        self._break(None if self._upgraded else H18 if self._response is not None else H13)
+
+    # -- what the backend does --------------------------------------------------------------------------------
+    def from_backend(self, data: bytes) -> None:
+        self._heard = True
+        self._client.deadline.set(self._context.limits.idle)
+        if self._upgraded:
+            self._size += len(data)
+            self._client.write(data)
+            return
+        head = b""
+        try:
+            if self._response is None:
+                head, data = self._read_heads(data)
+            if self._response is None:
+                self._pass_interim(head, data)
+                return
+            body, rest = self._response.take(data)
+        except MalformedError:
+            self._break(H17)
+            return
+        if head or body:
+            self._client.write(head + body if head else body)
+        if self._response.done:
+            self._answered(reuse=self._reusable and not rest)
+
+    def backend_ended(self) -> None:
+        if self._upgraded:
+            self._end_one_side(self._client.end)
+        else:
+            self.backend_lost(None)
+
+    def backend_lost(self, error: Exception | None) -> None:
+        if self._over:
+            return
+        if self._upgraded:
+            self._end(None, keep_alive=False)
+        elif self._response is None:
+            self._unanswered()
+        elif error is None and (tail := self._response.end()) is not None:
+            self._client.write(tail)
+            self._answered(reuse=False)
+        else:
+            self._break(H18)
+
+    def backend_full(self) -> None:
+        self._client.pause()
+
+    def backend_ready(self) -> None:
+        self._client.resume()
+
+    # -- sending the request ----------------------------------------------------------------------------------
+    def _dispatch(self, app: LiveApp) -> None:
+        # What cannot be repeated takes a fresh connection: one that was kept may have been closed at the other
+        # end, and nobody could tell whether the request was seen.
+        backend = app.choose() if may_be_repeated(self._head) else None
+        connection = backend.take_unused() if backend is not None else None
+        if backend is not None and connection is not None:
+            self._connect_seconds = 0.0
+            self._send(backend, connection)
+        else:
+            self._connecting = self._context.loop.create_task(self._connect(app))
+
+    async def _connect(self, app: LiveApp) -> None:
+        began = self._context.loop.time()
+        try:
+            backend, connection = await reach(self._context, app)
+        except UnreachedError as error:
+            self._connecting = None
+            self._refuse(error.refusal)
+            return
+        self._connecting = None
+        self._connect_seconds = self._context.loop.time() - began
+        self._send(backend, connection)
+
+    def _send(self, backend: LiveBackend, connection: BackendConnection) -> None:
+        self._backend, self._connection = backend, connection
+        backend.riders.add(self)
+        backend.served += 1
+        connection.rider = self
+        head = backend_request(
+            self._head, origin=self._client.origin, request_id=self._id, milliseconds=int(time.time() * 1000)
+        )
+        connection.write(head + b"".join(self._unsent) if self._unsent else head)
+        self._unsent.clear()
+        if not self._request.done:
+            self._client.resume()
+        self._wait_for_progress()
+
+    def _wait_for_progress(self) -> None:
+        limits = self._context.limits
+        waits = self._request.done and self._response is None
+        self._client.deadline.set(limits.first_byte if waits else limits.idle)
+
+    def _unanswered(self) -> None:
+        kept = self._connection is not None and self._connection.reused
+        if kept and not self._heard and not self._repeated and self._app and may_be_repeated(self._head):
+            self._repeated = True
+            self._leave(reuse=False)
+            self._connecting = self._context.loop.create_task(self._connect(self._app))
+        else:
+            self._refuse(H13)
+
+    # -- passing the answer on --------------------------------------------------------------------------------
+    def _read_heads(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the heads to pass on, and what follows them. Sets `_response` with the final one."""
+        data = self._received + data
+        self._received = b""
+        out = b""
+        while (split := split_head(data)) is not None:
+            block, data = split
+            head = parse_response(block)
+            if head.status == 101:
+                self._upgrade(head)
+                return out + interim_response(head), data
+            if head.status >= 200:
+                return out + self._begin_response(head), data
+            if self._head.minor == 1:
+                out += interim_response(head)
+        self._received = data
+        return out, b""
+
+    def _upgrade(self, head: ResponseHead) -> None:
+        if not self._head.upgrade or not head.upgrade:
+            raise MalformedError("it switches to a protocol that nobody asked for")
+        self._upgraded = True
+        self._status = head.status
+
+    def _pass_interim(self, heads: bytes, data: bytes) -> None:
+        if heads or data:
+            self._size += len(data)
+            self._client.write(heads + data)
+        if self._upgraded and self._connection is not None:
+            self._connection.write(self._client.take_unread())
+            self._client.resume()
+
+    def _begin_response(self, head: ResponseHead) -> bytes:
+        self._status = head.status
+        self._response = response_body(self._head, head)
+        self._reusable = head.keep_alive
+        self._keep_alive = (
+            self._head.keep_alive
+            and self._request.done
+            and not ends_with_connection(self._head, head)
+            and not self._context.stopping
+        )
+        return client_response(self._head, head, request_id=self._id, keep_alive=self._keep_alive)
+
+    def _answered(self, *, reuse: bool) -> None:
+        self._end(None, keep_alive=self._keep_alive, reuse=reuse and self._request.done)
+
+    # -- the end ----------------------------------------------------------------------------------------------
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer in the backend's place; nothing of an answer was sent yet."""
+        self._status = refusal.status
+        keep_alive = self._head.keep_alive and self._request.done and not self._context.stopping
+        self._client.write(refused_request(refusal, self._head, request_id=self._id, keep_alive=keep_alive))
+        self._end(refusal, keep_alive=keep_alive)
+
+    def _break(self, refusal: Refusal | None) -> None:
+        """End it for `refusal`, whether or not an answer has begun."""
+        if self._over:
+            return
+        if self._response is None and not self._upgraded and refusal is not None:
+            self._refuse(refusal)
+            return
+        self._client.abort()
+        self._end(refusal, keep_alive=False)
+
+    def _end_one_side(self, end_other: Callable[[], None]) -> None:
+        if self._one_side_ended:
+            self._end(None, keep_alive=False)
+            return
+        self._one_side_ended = True
+        end_other()
+
+    def _end(self, refusal: Refusal | None, *, keep_alive: bool, reuse: bool = False) -> None:
+        self._over = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        if self._response is not None:
+            self._size = self._response.payload
+        name = self._backend.name if self._backend is not None else ""
+        self._leave(reuse=reuse)
+        self._record(refusal, name)
+        self._client.finished(keep_alive=keep_alive)
+
+    def _leave(self, *, reuse: bool) -> None:
+        backend, connection = self._backend, self._connection
+        self._backend = self._connection = None
+        if backend is None or connection is None:
+            return
+        backend.riders.discard(self)
+        if reuse:
+            backend.give_back(connection)
+        elif self._upgraded:
+            connection.finish()
+        else:
+            connection.close()
+
+    def _record(self, refusal: Refusal | None, instance: str) -> None:
+        seconds = self._context.loop.time() - self._began
+        code = refusal.code if refusal else ""
+        metrics = self._app.metrics if self._app is not None else self._context.unrouted
+        metrics.record(status=self._status, code=code, seconds=seconds, size=self._size)
+        if self._app is None:
+            return
+        self._context.log.write(
+            self._app.id,
+            Entry(
+                method=self._head.method,
+                path=self._head.target,
+                host=self._head.host,
+                request_id=self._id,
+                peer=self._client.peer,
+                instance=instance,
+                connect=self._connect_seconds,
+                service=seconds - (self._connect_seconds or 0.0),
+                status=self._status,
+                size=self._size,
+                code=code,
+                description=refusal.description if refusal else "",
+            ),
+        )

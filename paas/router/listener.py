@@ -1,0 +1,50 @@
+"""The listening socket for HTTP: bound once per server, without SO_REUSEPORT, so that nobody can share it unseen."""
+
+import errno
+import socket
+
+from paas.errors import InvalidError
+from paas.settings import Address
+
+_BACKLOG = 4096
+
+
+def bind(address: Address) -> socket.socket:
+    """Return a socket that listens on `address`; raises InvalidError where that cannot be had."""
+    try:
+        family, kind, protocol, _, name = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise InvalidError(
+            f"{address.host!r} is no address of this machine: {error.strerror}. {_CHOOSE}"
+        ) from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(name)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise InvalidError(f"The router cannot listen on {address}: {_why(error)}. {_CHOOSE}") from error
+    return listener
+
+
+def bound_address(listener: socket.socket) -> Address:
+    """Return the address that a socket listens on."""
+    host, port, *_ = listener.getsockname()
+    return Address(host, port)
+
+
+_CHOOSE = "Choose another address with --http or MINI_HTTP, such as 127.0.0.1:0 for any free port."
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program already listens there"
+    if error.errno == errno.EACCES:
+        return "this user may not use that port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address"
+    return error.strerror or str(error)

@@ -1,0 +1,159 @@
+"""One router process, seen from outside: started in a session of its own, or found running; watched by its pidfd.
+
+It never restarts anything: `Routers` does.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from paas.errors import PaasError, UnreachableError
+from paas.router.client import RouterClient
+from paas.settings import Settings
+
+_START_LIMIT = 15.0
+_LISTENER, _READY = 3, 4
+"""Descriptors in the child."""
+
+_ENVIRONMENT = frozenset(("PATH", "LANG", "LC_ALL", "TZ"))
+
+
+class RouterProcess:
+    """A process that can be waited for and signalled with no doubt about who it is."""
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._loop.add_reader(pidfd, self._has_ended)
+
+    @classmethod
+    async def find(cls, client: RouterClient) -> "RouterProcess":
+        """Return the router that answers on a socket; raises UnreachableError where none does."""
+        while True:
+            pid = (await client.hello()).pid
+            with suppress(ProcessLookupError):
+                process = cls(pid, os.pidfd_open(pid))
+                # Only now is the pid pinned: that the same one still answers says that it is this process.
+                if await process._answers(client):
+                    return process
+                process.close()
+
+    @classmethod
+    async def start(cls, argv: list[str], *, listener: socket.socket, output: Path) -> "RouterProcess":
+        """Return a router that serves requests; raises PaasError where it does not come up."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        try:
+            process = _spawn(argv, listener=listener, ready=write, output=output)
+        finally:
+            os.close(write)
+        try:
+            await process._until_ready(read)
+        except TimeoutError:
+            process.kill()
+        finally:
+            os.close(read)
+        if process.ended:
+            await process.wait()
+            process.close()
+            raise PaasError(f"The router did not start. Its last words are in {output}.")
+        return process
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+    async def wait(self) -> None:
+        """Return once it has ended, and is reaped where it is a child of ours."""
+        await self._ended.wait()
+
+    def terminate(self) -> None:
+        """Ask it to finish what is in flight and end."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Watch it no more; it runs on."""
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+    async def _answers(self, client: RouterClient) -> bool:
+        try:
+            return (await client.hello()).pid == self.pid
+        except UnreachableError:
+            return False
+
+    async def _until_ready(self, pipe: int) -> None:
+        """Return when the pipe's other end was closed: by a router that serves, or by its death."""
+        ready = asyncio.Event()
+        self._loop.add_reader(pipe, ready.set)
+        try:
+            async with asyncio.timeout(_START_LIMIT):
+                await ready.wait()
+                if os.read(pipe, 1) == b"":
+                    await self.wait()
+        finally:
+            self._loop.remove_reader(pipe)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def _has_ended(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        with suppress(ChildProcessError):  # An adopted router is not ours to reap.
+            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+        self._ended.set()
+
+
+def router_argv(settings: Settings, *, index: int, log_fifo: Path, loop: str) -> list[str]:
+    """Return the command of one router process."""
+    return [
+        sys.executable,
+        "-I",
+        "-m",
+        "paas.router",
+        f"--index={index}",
+        f"--listen-fd={_LISTENER}",
+        f"--ready-fd={_READY}",
+        f"--table={settings.routing_table}",
+        f"--control={settings.router_socket(index)}",
+        f"--log-fifo={log_fifo}",
+        f"--loop={loop}",
+    ]
+
+
+def _spawn(argv: list[str], *, listener: socket.socket, ready: int, output: Path) -> RouterProcess:
+    # Both are moved out of the way first: what stands at 3 and 4 here may be the other one. In the child, the
+    # copies at 3 and 4 alone are inherited.
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for fd in (listener.fileno(), ready)]
+    appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        pid = os.posix_spawn(
+            argv[0],
+            argv,
+            {name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.fspath(output), appending, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+                (os.POSIX_SPAWN_DUP2, high[0], _LISTENER),
+                (os.POSIX_SPAWN_DUP2, high[1], _READY),
+            ],
+            setsid=True,
+        )
+        return RouterProcess(pid, os.pidfd_open(pid))
+    finally:
+        for fd in high:
+            os.close(fd)
