@@ -16,7 +16,7 @@ from pathlib import Path
 
 from paas.logs.hub import Connection
 from paas.logs.pump import Pump, Source
-from paas.logs.spool import sweep
+from paas.logs.spool import ids_in, sweep
 from paas.logs.storage import Storage
 from paas.logs.wire import PROTOCOL, Message, decode, number, text
 
@@ -33,7 +33,7 @@ class LogServer:
     def __init__(self, folder: Path, *, logs: Path, socket_path: Path, budget: int) -> None:
         self._folder = folder
         self._lock = _lock(folder / "lock")
-        self._storage = Storage(logs, budget=budget)
+        self._storage = Storage(logs, budget=budget, spools=ids_in(folder))
         self._pumps: dict[int, Pump] = {}
         self._connections: dict[int, Connection] = {}
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)

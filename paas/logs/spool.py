@@ -81,6 +81,11 @@ class Spool:
         self.end = self.base + os.fstat(self._file).st_size
 
 
+def ids_in(folder: Path) -> set[int]:
+    """Return the ids of all spools that earlier processes left."""
+    return {int(path.name.rsplit(".", 3)[1], 16) for path in folder.glob("*.spool")}
+
+
 def sweep(folder: Path, sources: set[str]) -> None:
     """Remove what spools of other sources than `sources` left behind, and drafts of a crash."""
     for draft in folder.glob("*.draft"):

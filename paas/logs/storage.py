@@ -137,13 +137,13 @@ class AppLog:
 
 
 class Storage:
-    """All apps' logs, each opened at its first use. `spools` are those that feed them now."""
+    """All apps' logs, each opened at its first use. `spools` are those that may still feed them."""
 
-    def __init__(self, folder: Path, *, budget: int) -> None:
+    def __init__(self, folder: Path, *, budget: int, spools: set[int]) -> None:
         self._folder = folder
         self._budget = budget
+        self.spools = spools
         self._logs: dict[str, AppLog] = {}
-        self.spools: set[int] = set()
 
     def log(self, app: str) -> AppLog:
         """Return the app's log, whole and ready to append to."""
