@@ -72,8 +72,12 @@ class Connections:
 def connect(path: Path) -> sqlite3.Connection:
     """Return a raw connection with all PRAGMAs set and no transaction begun on its own."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

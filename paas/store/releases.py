@@ -102,7 +102,7 @@ class Releases:
         found = self._all(
             _select().join(newest, newest.c.release == releases.c.id).order_by(newest.c.sequence.desc())
         )
-        return list({release.id: release for release in reversed(found)}.values())[::-1]
+        return list({release.id: release for release in found}.values())
 
     def serving(self) -> list[tuple[App, Release]]:
         """Return every living app that has a current release, with it, by name."""

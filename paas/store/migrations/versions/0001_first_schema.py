@@ -187,46 +187,33 @@ CREATE INDEX events_app ON events (app, id);
 CREATE INDEX idempotency_created_at ON idempotency (created_at);
 """
 
-IMMUTABLE = {
+KEPT = {
     "releases": "id = NEW.id",
     "config_sets": "id = NEW.id",
     "config_values": "config = NEW.config AND key = NEW.key",
     "pruned_artifacts": "build = NEW.build",
     "switches": "sequence = NEW.sequence",
     "events": "id = NEW.id",
+    "builds": "id = NEW.id OR sequence = NEW.sequence",
+    "deployments": "id = NEW.id OR sequence = NEW.sequence",
+    "apps": "id = NEW.id",
 }
-"""Tables whose rows are never changed, with what makes a new row the same as an old one."""
+"""Tables whose rows are never deleted, with what would make a new row replace an old one."""
 
-RULES = {
-    "releases_without_gaps": (
-        "BEFORE INSERT ON releases WHEN NEW.version <> (SELECT coalesce(max(version), 0) + 1 FROM releases WHERE app = NEW.app)",
-        "versions of an app have no gaps",
-    ),
-    "config_values_closed": (
-        "BEFORE INSERT ON config_values WHEN EXISTS (SELECT 1 FROM config_sets WHERE id = NEW.config)",
-        "a config set is immutable",
-    ),
-    "builds_ended": (
-        "BEFORE UPDATE ON builds WHEN OLD.state <> 'running'",
-        "a build that ended is immutable",
-    ),
-    "builds_replaced": (
-        "BEFORE INSERT ON builds WHEN EXISTS (SELECT 1 FROM builds WHERE id = NEW.id OR sequence = NEW.sequence)",
-        "a build is never replaced",
-    ),
-    "builds_deleted": ("BEFORE DELETE ON builds", "a build is never deleted"),
-    "deployments_ended": (
-        "BEFORE UPDATE ON deployments WHEN OLD.ended_at IS NOT NULL",
-        "a deployment that ended is immutable",
-    ),
-    "deployments_deleted": ("BEFORE DELETE ON deployments", "a deployment is never deleted"),
-    "apps_destroyed": (
-        "BEFORE UPDATE ON apps WHEN OLD.destroyed_at IS NOT NULL",
-        "an app that was destroyed is not changed",
-    ),
-    "apps_deleted": ("BEFORE DELETE ON apps", "an app leaves a tombstone"),
+FINAL = {
+    "releases": "",
+    "config_sets": "",
+    "config_values": "",
+    "pruned_artifacts": "",
+    "switches": "",
+    "events": "",
+    "builds": "WHEN OLD.ended_at IS NOT NULL",
+    "deployments": "WHEN OLD.ended_at IS NOT NULL",
+    "apps": "WHEN OLD.destroyed_at IS NOT NULL",
 }
-"""What else the database itself refuses: when, and its sentence."""
+"""Tables whose rows are never changed, or not after that."""
+
+NEXT_VERSION = "(SELECT coalesce(max(version), 0) + 1 FROM releases WHERE app = NEW.app)"
 
 
 def upgrade() -> None:
@@ -234,13 +221,24 @@ def upgrade() -> None:
     for statement in (TABLES + INDEXES).split(";"):
         if statement.strip():
             op.execute(statement.strip())
-    for table, same in IMMUTABLE.items():
-        _refuse(f"{table}_updated", f"BEFORE UPDATE ON {table}", f"{table} are immutable")
-        _refuse(f"{table}_deleted", f"BEFORE DELETE ON {table}", f"{table} are immutable")
-        exists = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - names of this file
-        _refuse(f"{table}_replaced", f"BEFORE INSERT ON {table} WHEN {exists}", f"{table} are immutable")
-    for name, (when, sentence) in RULES.items():
-        _refuse(name, when, sentence)
+    for table, same in KEPT.items():
+        existing = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - names of this file
+        _refuse(
+            f"{table}_replaced", f"BEFORE INSERT ON {table} WHEN {existing}", f"{table} are never replaced"
+        )
+        _refuse(f"{table}_deleted", f"BEFORE DELETE ON {table}", f"{table} are never deleted")
+    for table, when in FINAL.items():
+        _refuse(f"{table}_changed", f"BEFORE UPDATE ON {table} {when}", f"{table} are immutable")
+    _refuse(
+        "releases_without_gaps",
+        f"BEFORE INSERT ON releases WHEN NEW.version <> {NEXT_VERSION}",
+        "versions of an app have no gaps",
+    )
+    _refuse(
+        "config_sets_closed",
+        "BEFORE INSERT ON config_values WHEN EXISTS (SELECT 1 FROM config_sets WHERE id = NEW.config)",
+        "config sets are immutable",
+    )
 
 
 def _refuse(name: str, when: str, sentence: str) -> None:
