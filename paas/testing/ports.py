@@ -53,7 +53,7 @@ class FakeLines:
     """A log plane that keeps what is said and what comes out of the FIFOs it makes below `folder`."""
 
     folder: Path
-    lines: list[LogLine] = field(default_factory=list)
+    lines: list[tuple[AppId, LogLine]] = field(default_factory=list)
     finished: list[InstanceId] = field(default_factory=list)
     _fifos: dict[InstanceId, "_Fifo"] = field(default_factory=dict)
 
@@ -75,14 +75,21 @@ class FakeLines:
         fifo.path.unlink()
 
     def say(self, app: AppId, instance: str, text: str, *, version: int = 0, source: str = "mini") -> None:
-        self.lines.append(LogLine(len(self.lines) + 1, _LONG_AGO, source, instance, version, text))
+        line = LogLine(len(self.lines) + 1, _LONG_AGO, source, instance, version, text)
+        self.lines.append((app, line))
 
-    async def tail(self, app: AppId, *, filter: LogFilter, last: int) -> list[LogLine]:
-        return [line for line in self.lines if filter.matches(line)][-last:]
+    async def tail(
+        self,
+        app: AppId,
+        *,
+        filter: LogFilter,  # noqa: A002 - the log plane's word
+        last: int,
+    ) -> list[LogLine]:
+        return [line for of, line in self.lines if of == app and filter.matches(line)][-last:]
 
     def said(self, instance: str, *, source: str = "mini") -> list[str]:
         """Return the texts of one instance, in order."""
-        return [line.text for line in self.lines if (line.instance, line.source) == (instance, source)]
+        return [line.text for _, line in self.lines if (line.instance, line.source) == (instance, source)]
 
     def close(self) -> None:
         """Let go of the FIFOs that were never finished."""

@@ -1,0 +1,79 @@
+"""Adoption: at its start the supervisor takes up what an earlier control plane left running. It starts nothing."""
+
+from collections.abc import Callable, Mapping
+
+from paas.clock import Clock
+from paas.domain.ids import InstanceId
+from paas.domain.instance import ExitStatus, Instance
+from paas.engines.base import Engine, Found
+from paas.store.database import Store
+from paas.supervisor.journal import CRASH
+from paas.supervisor.moment import RUNNING, ended
+from paas.supervisor.observations import Observations
+from paas.supervisor.observed import Ending, Exit
+from paas.supervisor.oneoff import ATTACHED
+from paas.supervisor.place import place_of
+from paas.supervisor.ports import Lines
+from paas.threads import in_thread
+
+_LOST = "it was gone when the control plane came back"
+_LEFT_ALONE = "the control plane was restarted"
+
+
+class Adoption:
+    """Brings store, engine and memory together, once. Its parts can be repeated until all have worked."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        lines: Lines,
+        clock: Clock,
+        boot_id: str,
+        observations: Observations,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._store, self._engine, self._lines, self._clock = store, engine, lines, clock
+        self._boot_id, self._seen, self._jitter = boot_id, observations, jitter
+
+    async def run(self) -> None:
+        """Adopt what runs, write down what was lost: what should run of it is started again at once.
+
+        Raises EngineUnavailableError where the engine does not answer: nothing is known then, and nothing is lost.
+        """
+        living = await in_thread(self._store.instances.living)
+        history = await in_thread(self._store.instances.last_ended, boot_id=self._boot_id)
+        known = {each.id: each.identity for each in living if each.cause != ATTACHED}
+        found = await self._engine.recover(known)
+        self._remember(history)
+        for instance in living:
+            await self._take(instance, found)
+
+    def _remember(self, history: list[Instance]) -> None:
+        for over in history:
+            crashed = over.cause.startswith(CRASH)
+            ending = Ending.CRASHED if crashed else Ending.STOPPED
+            at = over.ended_monotonic or self._clock.monotonic()
+            self._seen.ended[place_of(over)] = ended(over, ending, at=at, jitter=self._jitter())
+
+    async def _take(self, instance: Instance, found: Mapping[InstanceId, Found]) -> None:
+        if instance.id not in found:
+            await self._give_up(instance)
+            return
+        seen, now = found[instance.id], self._clock.monotonic()
+        if instance.identity is None:
+            instance = await in_thread(self._store.instances.identified, instance.id, seen.identity)
+        await self._lines.collect(
+            id=instance.id, app=instance.app, instance=instance.name, version=instance.version
+        )
+        self._seen.put(instance, now=now)
+        if seen.exit is not None:
+            self._seen.exited(instance.id, Exit(seen.exit, now, jitter=self._jitter()))
+
+    async def _give_up(self, instance: Instance) -> None:
+        cause = _LEFT_ALONE if instance.cause == ATTACHED else _LOST
+        over = await in_thread(self._store.instances.ended, instance.id, ExitStatus(None), cause=cause)
+        ending = Ending.EXCUSED if instance.state in RUNNING else Ending.STOPPED
+        self._seen.ended_as(over, ending, at=self._clock.monotonic())
+        self._seen.leftovers[over.id] = over

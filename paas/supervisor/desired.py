@@ -1,0 +1,105 @@
+"""Desired state: what should run, read from the store as one value. It knows nothing of what does run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from paas.domain.app import App
+from paas.domain.formation import Formation, Slot
+from paas.domain.ids import AppId
+from paas.domain.names import ProcessType
+from paas.domain.release import Release
+from paas.store.database import Store
+from paas.supervisor.place import Place
+
+Slots = Mapping[tuple[ProcessType, int], Slot]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One place that a formation asks for."""
+
+    place: Place
+    release: Release
+    epoch: int = 0
+    stopped: bool = False
+    candidate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredApp:
+    """One living app: the release that serves, at most one that is being deployed, and the formation of both."""
+
+    app: App
+    serving: Release | None = None
+    candidate: Release | None = None
+    formation: Formation = field(default_factory=dict)
+    slots: Slots = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Return the places to fill, of the serving release first, by type as the Procfile has them."""
+        return (
+            *self._places(self.serving, candidate=False),
+            *self._places(self.candidate, candidate=True),
+        )
+
+    def _places(self, release: Release | None, *, candidate: bool) -> tuple[Wanted, ...]:
+        if release is None or release.build is None or release.manifest is None:
+            return ()
+        return tuple(
+            self._wanted(Place(self.app.id, release.id, name, index), release, candidate=candidate)
+            for name in release.manifest.procfile.long_running
+            for index in range(1, self.formation.get(name, 0) + 1)
+        )
+
+    def _wanted(self, place: Place, release: Release, *, candidate: bool) -> Wanted:
+        slot = self.slots.get((place.type, place.index), Slot(place.type, place.index))
+        return Wanted(
+            place,
+            release,
+            epoch=slot.epoch,
+            stopped=slot.stopped_for == release.version,
+            candidate=candidate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All living apps at one moment; what runs for any other app is to go."""
+
+    apps: Mapping[AppId, DesiredApp] = field(default_factory=dict)
+    drain_limit: float = 30.0
+
+    def places(self) -> dict[Place, Wanted]:
+        """Return every place that any formation asks for."""
+        return {wanted.place: wanted for app in self.apps.values() for wanted in app.wanted()}
+
+
+def read_desired(store: Store, *, drain_limit: float) -> Desired:
+    """Return the desired state of this moment. Blocks: call it on a worker thread.
+
+    Candidates are read before what serves: a release that is switched to between the two reads is then seen
+    as both, never as neither, so that its instances are not stopped at the moment they begin to serve.
+    """
+    candidates = {app.id: release for app, release in store.releases.candidates()}
+    serving = {app.id: release for app, release in store.releases.serving()}
+    formations, slots = store.formations.all(), store.formations.slots()
+    domains: dict[AppId, list[str]] = {}
+    for domain in store.domains.all():
+        domains.setdefault(domain.app, []).append(domain.host)
+    apps = [
+        DesiredApp(
+            app,
+            serving=serving.get(app.id),
+            candidate=_unless_serving(candidates.get(app.id), serving.get(app.id)),
+            formation=formations.get(app.id, {}),
+            slots=slots.get(app.id, {}),
+            hosts=(f"{app.name}.localhost", *domains.get(app.id, [])),
+        )
+        for app in store.apps.list()
+    ]
+    return Desired({desired.app.id: desired for desired in apps}, drain_limit=drain_limit)
+
+
+def _unless_serving(candidate: Release | None, serving: Release | None) -> Release | None:
+    return None if candidate and serving and candidate.id == serving.id else candidate

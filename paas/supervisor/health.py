@@ -1,0 +1,133 @@
+"""Health of web instances: readiness before they get requests, liveness ever after. It finds out; it stops nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paas.clock import Clock
+from paas.domain.instance import Instance
+from paas.domain.process import Check, CheckKind
+from paas.engines.base import Engine
+from paas.errors import EngineUnavailableError
+from paas.settings import EngineChoice
+from paas.supervisor.observed import NotReady, Ready, Unwell
+from paas.supervisor.request import ask, connects
+
+LIVENESS_INTERVAL = 10.0
+LIVENESS_TIMEOUT = 2.0
+LIVENESS_FAILURES = 3
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.25
+_FOREIGNERS_AFTER = 1.0
+"""Seconds of silence after which somebody else may be on the port: most apps listen sooner than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One web instance with what is asked of it."""
+
+    instance: Instance
+    port: int
+    host: str
+    """The app's own host name, which checks send."""
+    checks: tuple[Check, ...]
+
+    def of_kind(self, kind: CheckKind) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.kind is kind)
+
+
+class Prober:
+    """Examines instances, one at a time; it keeps nothing of them."""
+
+    def __init__(self, engine: Engine, *, clock: Clock, boot_limit: float) -> None:
+        self._engine, self._clock, self._boot_limit = engine, clock, boot_limit
+
+    async def readiness(self, examined: Examined) -> Ready | NotReady:
+        """Return once the instance listens on its own port and passes its startup checks, or cannot any more."""
+        deadline = examined.instance.started_monotonic + self._boot_limit
+        found = await self._listening(examined, deadline)
+        if isinstance(found, NotReady):
+            return found
+        for check in examined.of_kind(CheckKind.STARTUP):
+            if reason := await self._startup(examined, check, found, deadline):
+                return NotReady(reason)
+        return Ready(found, f"it listens on its port {examined.port}")
+
+    async def liveness(self, examined: Examined, report: Callable[[Unwell | None], None]) -> None:
+        """Report whenever the instance turns unwell or well again; runs until cancelled."""
+        failures = 0
+        while True:
+            await self._clock.sleep(LIVENESS_INTERVAL)
+            reason = await self.examine(examined, CheckKind.LIVENESS, timeout=LIVENESS_TIMEOUT)
+            if reason is None:
+                if failures >= LIVENESS_FAILURES:
+                    report(None)
+                failures = 0
+                continue
+            failures += 1
+            if failures >= LIVENESS_FAILURES:
+                report(Unwell(f"{reason} ({failures} times in a row)"))
+
+    async def examine(
+        self, examined: Examined, kind: CheckKind, *, timeout: float | None = None
+    ) -> str | None:
+        """Ask each check of a kind once; return the first thing that is wrong, None where nothing is known to be."""
+        for check in examined.of_kind(kind):
+            if reason := await self.ask_once(examined, check, timeout=timeout or check.timeout):
+                return reason
+        return None
+
+    async def ask_once(self, examined: Examined, check: Check, *, timeout: float) -> str | None:
+        """Ask one check now; return what is wrong, None where nothing is known to be."""
+        try:
+            address = await self._engine.address(examined.instance.id, examined.port)
+        except EngineUnavailableError:
+            return None
+        if address is None:
+            return f"does not listen on its port {examined.port}"
+        return await ask(address, check, host=examined.host, timeout=timeout) if check.path else None
+
+    async def _listening(self, examined: Examined, deadline: float) -> str | NotReady:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                if address := await self._engine.address(examined.instance.id, examined.port):
+                    return address
+                if await self._is_held_by_another(examined):
+                    return NotReady(f"another program holds its port {examined.port}", port_taken=True)
+                if self._clock.monotonic() >= deadline:
+                    return NotReady(await self._why_silent(examined))
+            except EngineUnavailableError:
+                pause = _LONGEST_PAUSE
+            await self._clock.sleep(pause)
+            pause = min(pause * 1.25, _LONGEST_PAUSE)
+
+    async def _is_held_by_another(self, examined: Examined) -> bool:
+        """Ask twice: between the first answer and the connection the instance itself may have begun to listen."""
+        silent_for = self._clock.monotonic() - examined.instance.started_monotonic
+        if silent_for < _FOREIGNERS_AFTER or self._engine.kind is not EngineChoice.PROCESS:
+            return False
+        if not await connects(examined.port):
+            return False
+        return await self._engine.address(examined.instance.id, examined.port) is None
+
+    async def _why_silent(self, examined: Examined) -> str:
+        ports = await self._engine.listening(examined.instance.id)
+        within = f"within {self._boot_limit:.0f} s"
+        if ports:
+            others = ", ".join(map(str, ports))
+            return f"listens on port {others} but not on its PORT {examined.port} {within}: let it read $PORT"
+        return f"did not listen on its PORT {examined.port} {within}: let it bind $PORT"
+
+    async def _startup(self, examined: Examined, check: Check, address: str, deadline: float) -> str | None:
+        if check.path is None:
+            return None
+        begins = examined.instance.started_monotonic + check.initial_delay
+        await self._clock.sleep(max(0.0, begins - self._clock.monotonic()))
+        reason: str | None = None
+        for attempt in range(max(1, check.attempts)):
+            if attempt:
+                await self._clock.sleep(check.interval)
+            reason = await ask(address, check, host=examined.host, timeout=check.timeout)
+            if reason is None or self._clock.monotonic() >= deadline:
+                break
+        return reason

@@ -1,0 +1,38 @@
+"""The journal of instances: each change of state as an event and as a line in the app's log. It changes nothing."""
+
+from paas.domain.event import EventKind
+from paas.domain.instance import Instance
+from paas.store.database import Store
+from paas.supervisor.ports import Lines
+from paas.threads import in_thread
+
+ACTOR = "mini"
+CRASH = "crashed: "
+"""How the cause of a crash begins in the store: it tells a crash from a stop once the memory of it is gone."""
+
+
+class Journal:
+    """Writes what became of instances where users look for it."""
+
+    def __init__(self, store: Store, lines: Lines) -> None:
+        self._store, self._lines = store, lines
+
+    def say(self, instance: Instance, text: str) -> None:
+        """Add a line of the platform's own about `instance` to its app's log."""
+        self._lines.say(instance.app, instance.name, text, version=instance.version)
+
+    def changed(self, instance: Instance, *, old: str, new: str) -> None:
+        """Say that `instance` has changed its state."""
+        self.say(instance, f"State changed from {old} to {new}")
+
+    async def record(self, kind: EventKind, instance: Instance, *, cause: str, actor: str = ACTOR) -> None:
+        """Add an event about `instance`."""
+        details: dict[str, str | int] = {
+            "instance": instance.name,
+            "id": instance.id,
+            "version": instance.version,
+        }
+        if instance.exit is not None:
+            details["exit"] = str(instance.exit)
+        append = self._store.events.append
+        await in_thread(append, kind, app=instance.app, actor=actor, cause=cause, details=details)

@@ -1,0 +1,306 @@
+"""The supervisor: observe, reconcile, execute, again and again. Level-triggered: nudges, exits and the clock only wake
+it, and any pass may be the first one."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from paas.clock import Clock
+from paas.domain.app import App
+from paas.domain.ids import AppId, InstanceId, ReleaseId
+from paas.domain.instance import ExitStatus, Instance, InstanceState
+from paas.domain.names import RUN, WEB, ProcessType
+from paas.domain.release import Release
+from paas.domain.route import RoutingTable
+from paas.engines.base import Engine, TerminalSize
+from paas.errors import PaasError
+from paas.router.table import load
+from paas.settings import EngineChoice, Settings
+from paas.store.database import Store
+from paas.supervisor.adoption import Adoption
+from paas.supervisor.backoff import MAX_JITTER
+from paas.supervisor.desired import read_desired
+from paas.supervisor.executor import Executor
+from paas.supervisor.exposure import exposed_ports
+from paas.supervisor.health import Prober
+from paas.supervisor.journal import ACTOR
+from paas.supervisor.observations import LONG_AGO, Observations
+from paas.supervisor.observed import Exit, Verdict
+from paas.supervisor.oneoff import OneOff, OneOffs, Run
+from paas.supervisor.ports import Lines, Routing
+from paas.supervisor.probes import Probes, examined
+from paas.supervisor.reconcile import reconcile
+from paas.supervisor.request import connects
+from paas.supervisor.routing import Publisher, routed_apps
+from paas.supervisor.views import CheckResult, InstanceView, ShownState, views
+from paas.supervisor.waiting import Shown, Waiting
+from paas.supervisor.wake import Passes, Wake
+from paas.threads import in_thread
+
+__all__ = ["CheckResult", "InstanceView", "OneOff", "ShownState", "Supervisor"]
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 5.0
+"""Seconds after which it looks again though nothing asked it to."""
+AFTER_A_FAILURE = 1.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Supervisor:
+    """Keeps what should run running. One task owns all state; every other caller asks, wakes, or reads what the last
+    pass saw."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        routing: Routing,
+        lines: Lines,
+        clock: Clock,
+        settings: Settings,
+        spawn_environment: Mapping[str, str] | None = None,
+        boot_id: str | None = None,
+        jitter: Callable[[], float] = lambda: random.uniform(0, MAX_JITTER),  # noqa: S311 - spreads load, no secret
+    ) -> None:
+        self._store, self._engine, self._lines, self._clock = store, engine, lines, clock
+        self._settings, self._jitter = settings, jitter
+        self._seen, self._shown = Observations(), Shown()
+        self._wake, self._passes = Wake(clock), Passes(clock)
+        self._reported: list[tuple[InstanceId, ExitStatus, float]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._adopted = False
+        boot, server = boot_id or BOOT_ID.read_text().strip(), spawn_environment or {}
+        self._routing = routing
+        self._publisher = Publisher(routing, clock=clock, acknowledged=self._wake.ring)
+        self._prober = Prober(engine, clock=clock, boot_limit=settings.boot_limit)
+        self._probes = Probes(self._prober, self._judge)
+        self._executor = Executor(
+            store=store,
+            engine=engine,
+            routing=routing,
+            lines=lines,
+            clock=clock,
+            stop_grace=settings.stop_grace,
+            boot_id=boot,
+            observations=self._seen,
+            server=server,
+            wake=self._wake.ring,
+        )
+        self._one_offs = OneOffs(
+            store=store,
+            engine=engine,
+            lines=lines,
+            clock=clock,
+            boot_id=boot,
+            observations=self._seen,
+            server=server,
+        )
+        self._adoption = Adoption(
+            store=store,
+            engine=engine,
+            lines=lines,
+            clock=clock,
+            boot_id=boot,
+            observations=self._seen,
+            jitter=jitter,
+        )
+        self._waiting = Waiting(
+            shown=lambda: self._shown,
+            passes=self._passes,
+            wake=self._wake,
+            publisher=self._publisher,
+            lines=lines,
+            clock=clock,
+            boot_limit=settings.boot_limit,
+            stop_limit=settings.drain_limit + settings.stop_grace,
+        )
+
+    # -- its own life ---------------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Adopt what runs, then begin to supervise; returns after the first pass. Called once.
+
+        An engine that does not answer is asked again later: nothing is started and nothing is lost until it does.
+        """
+        self._engine.on_exit(self._exited)
+        self._publisher.begin_after((await in_thread(load, self._settings.routing_table)).version)
+        self._tasks = [
+            asyncio.create_task(self._publisher.run(), name="routing table"),
+            asyncio.create_task(self._run(), name="supervisor"),
+        ]
+        await self._waiting.next_pass(self._settings.boot_limit)
+
+    async def stop(self, *, keep_apps: bool) -> None:
+        """Let go of everything and leave the instances running, or stop each of them first, all at once."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._probes.close()
+        await self._one_offs.close()
+        if keep_apps:
+            await self._executor.close()
+        else:
+            await self._executor.stop_all("the server was stopped")
+
+    def nudge(self) -> None:
+        """Say that the store has changed: look now."""
+        self._wake.ring()
+
+    def on_unstable(self, callback: Callable[[AppId, ReleaseId, str], None]) -> None:
+        """Name who is told, once for a release, that it keeps crashing in its first minute. It only enqueues."""
+        self._executor.unstable.append(callback)
+
+    # -- waiting --------------------------------------------------------------------------------------------------
+    async def healthy(self, release: Release, *, say: Callable[[str], None]) -> None:
+        """Return when every instance that the formation wants of `release` is healthy.
+
+        Raises NotHealthyError as soon as one has ended, or was given up, instead; its last lines go to `say` first.
+        """
+        await self._waiting.healthy(release, say=say)
+
+    async def routed(self, app: AppId) -> None:
+        """Return when the routers work from what the store says; raises OperationTimedOutError."""
+        await self._waiting.routed(app)
+
+    async def settled(self, app: AppId, *, within: float) -> None:
+        """Return when nothing is left to start for the app; raises NotHealthyError or OperationTimedOutError."""
+        found = await in_thread(self._store.apps.get_by_id, app)
+        if found.current is not None:
+            release = await in_thread(self._store.releases.get_by_id, found.current)
+            await self._waiting.settled(release, within=within)
+
+    async def emptied(self, app: AppId) -> None:
+        """Return when nothing of a destroyed app is left running; raises OperationTimedOutError."""
+        await self._waiting.emptied(app)
+
+    # -- looking: what the last pass saw; any thread may ask -----------------------------------------------------------
+    def instances(self, app: AppId) -> list[InstanceView]:
+        """Return what `mini ps` shows of an app."""
+        shown = self._shown
+        return views(shown.desired, shown.observed, app=app, now=self._clock.monotonic())
+
+    def routing_table(self) -> RoutingTable:
+        """Return the newest routing table."""
+        return self._publisher.table
+
+    async def run_checks(self, app: AppId) -> list[CheckResult]:
+        """Ask every check of every healthy web instance of an app once, now; nothing is restarted for it."""
+        up = [each for each in self._shown.observed.instances.values() if each.state is InstanceState.UP]
+        results = []
+        for subject in examined(self._shown.desired, [each for each in up if each.app == app]):
+            for check in subject.checks:
+                reason = await self._prober.ask_once(subject, check, timeout=check.timeout)
+                what = f"{check.kind.value} {check.path or 'listens'}"
+                results.append(CheckResult(subject.instance.name, what, reason is None, reason or "well"))
+        return results
+
+    async def exposed(self) -> list[str]:
+        """Return the instances that can be reached beside the router, as `shop web.1 on port 20001`."""
+        shown, open_ports = self._shown, await in_thread(exposed_ports)
+        return [
+            f"{shown.desired.apps[each.app].app.name} {each.name} on port {each.port}"
+            for each in shown.observed.instances.values()
+            if each.type == WEB and each.port in open_ports and each.app in shown.desired.apps
+        ]
+
+    # -- one-offs -------------------------------------------------------------------------------------------------
+    async def attach(
+        self,
+        app: App,
+        release: Release,
+        *,
+        command: str,
+        environment: Mapping[str, str],
+        terminal: TerminalSize | None,
+        type: ProcessType = RUN,  # noqa: A002 - the glossary's word
+        actor: str = ACTOR,
+    ) -> OneOff:
+        """Return a one-off that runs `command` with the caller at its other end. Raises as `Engine.attach` does."""
+        run = Run(app, release, command, type, environment, actor)
+        return await self._one_offs.attach(run, terminal=terminal)
+
+    async def detach_run(
+        self,
+        app: App,
+        release: Release,
+        *,
+        command: str,
+        environment: Mapping[str, str],
+        type: ProcessType = RUN,  # noqa: A002 - the glossary's word
+        timeout: float | None = None,
+        actor: str = ACTOR,
+    ) -> Instance:
+        """Return a one-off that runs `command` on its own, for `timeout` seconds at most; it is never restarted."""
+        run = Run(app, release, command, type, environment, actor)
+        return await self._one_offs.detach(run, timeout=timeout)
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+    async def _run(self) -> None:
+        while True:
+            self._passes.begin()
+            look_again = await self._guarded_pass()
+            self._passes.end()
+            await self._wake.wait(min(look_again - self._clock.monotonic(), LONGEST_PAUSE))
+
+    async def _guarded_pass(self) -> float:
+        """One boundary for every mistake and every fault: it is logged once, and the next pass begins from what is."""
+        try:
+            return await self._pass()
+        except PaasError as error:
+            log.warning("a pass failed", extra={"error": error.message})
+        except Exception:
+            log.exception("a pass failed by a mistake of mini")
+        self._seen.silent_until = self._clock.monotonic() + AFTER_A_FAILURE
+        return self._seen.silent_until
+
+    async def _pass(self) -> float:
+        """Observe, reconcile, execute; return when to look again."""
+        if not self._adopted:
+            await self._adoption.run()
+        desired = await in_thread(read_desired, self._store, drain_limit=self._settings.drain_limit)
+        await self._observe()
+        now = self._clock.monotonic()
+        self._seen.serves(desired, since=now if self._adopted else LONG_AGO)
+        self._adopted = True
+        plan = reconcile(desired, self._seen.snapshot(), now)
+        await self._executor.carry_out(plan)
+        self._probes.keep(desired, self._seen.instances.values())
+        self._publisher.offer(routed_apps(desired, self._seen.instances.values()))
+        self._shown = Shown(desired, self._seen.snapshot())
+        return now if plan.actions else plan.look_again or now + LONGEST_PAUSE
+
+    async def _observe(self) -> None:
+        """Take in what was reported since the last pass, and ask what only asking can tell."""
+        reported, self._reported = self._reported, []
+        for id, status, at in reported:
+            taken = await self._port_was_taken(id)
+            self._seen.exited(id, Exit(status, at, jitter=self._jitter(), port_taken=taken))
+        gone = [id for id in self._seen.draining if self._publisher.has_left(id)]
+        if gone:
+            in_flight = await self._in_flight()
+            for id in gone:
+                self._seen.in_flight(id, None if in_flight is None else in_flight.get(id, 0))
+
+    async def _port_was_taken(self, id: InstanceId) -> bool:
+        instance = self._seen.instances.get(id)
+        if instance is None or instance.port is None or instance.state is not InstanceState.STARTING:
+            return False
+        return self._engine.kind is EngineChoice.PROCESS and await connects(instance.port)
+
+    async def _in_flight(self) -> Mapping[InstanceId, int] | None:
+        try:
+            return await self._routing.in_flight()
+        except PaasError as error:
+            log.warning("routers do not say what is in flight", extra={"error": error.message})
+            return None
+
+    def _exited(self, id: InstanceId, status: ExitStatus) -> None:
+        self._reported.append((id, status, self._clock.monotonic()))
+        self._wake.ring()
+
+    def _judge(self, id: InstanceId, verdict: Verdict | None) -> None:
+        self._seen.judged(id, verdict)
+        self._wake.ring()

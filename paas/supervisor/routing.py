@@ -1,0 +1,98 @@
+"""The routing table that follows from desired and observed state, and its publication. Only healthy web
+instances of the release that serves are in it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from paas.clock import Clock
+from paas.domain.ids import InstanceId
+from paas.domain.instance import Instance, InstanceState
+from paas.domain.names import WEB
+from paas.domain.route import Backend, RoutedApp, RoutingTable
+from paas.errors import PaasError
+from paas.supervisor.desired import Desired, DesiredApp
+from paas.supervisor.ports import Routing
+
+log = logging.getLogger(__name__)
+
+_ACKNOWLEDGED_WITHIN = 10.0
+_RETRY = 1.0
+
+
+def routed_apps(desired: Desired, instances: Iterable[Instance]) -> tuple[RoutedApp, ...]:
+    """Return each living app with its hosts and the backends that may get a request now."""
+    web = sorted((each for each in instances if _is_routable(each)), key=lambda each: (each.index, each.id))
+    apps = sorted(desired.apps.values(), key=lambda each: each.app.name)
+    return tuple(
+        RoutedApp(each.app.id, each.app.name, each.hosts, tuple(_backends(each, web))) for each in apps
+    )
+
+
+def _is_routable(instance: Instance) -> bool:
+    healthy = instance.state is InstanceState.UP and instance.address is not None
+    return healthy and instance.type == WEB and not instance.one_off
+
+
+def _backends(app: DesiredApp, web: list[Instance]) -> Iterable[Backend]:
+    for instance in web:
+        if app.serving and instance.release == app.serving.id:
+            yield Backend(instance.id, instance.name, instance.version, instance.address or "")
+
+
+class Publisher:
+    """Owns the table: gives each change a higher version and hands it to the routers until they acknowledge it."""
+
+    def __init__(self, routing: Routing, *, clock: Clock, acknowledged: Callable[[], None]) -> None:
+        self._routing, self._clock = routing, clock
+        self._tell = acknowledged
+        self._changed = asyncio.Event()
+        self._offered = False
+        self._acknowledged: RoutingTable | None = None
+        self.table = RoutingTable(0)
+        """The newest table; the routers may not have it yet."""
+
+    def begin_after(self, version: int) -> None:
+        """Number tables from above `version`, the last one that an earlier control plane published."""
+        self.table = RoutingTable(version)
+
+    def offer(self, apps: tuple[RoutedApp, ...]) -> None:
+        """Publish `apps`, unless that is what the newest table says already."""
+        if self._offered and apps == self.table.apps:
+            return
+        self._offered = True
+        self.table = RoutingTable(self.table.version + 1, apps)
+        self._changed.set()
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether every living router works from the newest table."""
+        return self._acknowledged is self.table
+
+    def has_left(self, instance: InstanceId) -> bool:
+        """Return whether the routers are known to send `instance` no new request."""
+        table = self._acknowledged
+        return table is not None and all(
+            backend.instance != instance for app in table.apps for backend in app.backends
+        )
+
+    async def run(self) -> None:
+        """Publish whenever there is a change, and again after a failure, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._publish(self.table)
+
+    async def _publish(self, table: RoutingTable) -> None:
+        try:
+            async with asyncio.timeout(_ACKNOWLEDGED_WITHIN):
+                await self._routing.publish(table)
+        except (PaasError, TimeoutError) as error:
+            log.warning(
+                "routers did not take the table", extra={"version": table.version, "error": str(error)}
+            )
+            self._changed.set()
+            await self._clock.sleep(_RETRY)
+            return
+        self._acknowledged = table
+        self._tell()
