@@ -1,18 +1,20 @@
 """One invocation of `mini`: its global options, and from them the server, the app and the output."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import typer
 
-from cli.client import Client
 from cli.output import Output, complain
-from cli.target import reach
-from paas.clock import Clock
 from paas.errors import InvalidError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cli.client import Client
 
 
 @dataclass
@@ -20,7 +22,7 @@ class Invocation:
     """What every command is given. The parser sets the options; commands only read."""
 
     environ: Mapping[str, str]
-    clock: Clock
+    clock: "Callable[[], datetime]"
     app_option: str | None = None
     json: bool = False
     quiet: bool = False
@@ -32,8 +34,11 @@ class Invocation:
         return Output(json_wanted=self.json, quiet=self.quiet)
 
     @cached_property
-    def client(self) -> Client:
+    def client(self) -> "Client":
         """The client of the server, which is started where it is local and does not run."""
+        from cli.client import Client
+        from cli.target import reach
+
         target = reach(self.environ, say=self.notice, start=self.start)
         return Client(target, trace=self._trace if self.verbose else None)
 
@@ -45,8 +50,8 @@ class Invocation:
         raise InvalidError(f"No app is named. Use -a APP, or set MINI_APP. {_choice(self._app_names())}")
 
     @property
-    def now(self) -> datetime:
-        return self.clock.now()
+    def now(self) -> "datetime":
+        return self.clock()
 
     def find_app(self) -> str | None:
         """Return the app of -a, else MINI_APP, else the git remote `mini` of this repository, else None."""

@@ -5,15 +5,18 @@ It decides nothing about what commands do.
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from cli.invocation import Invocation
 from cli.output import complain
 from cli.parser import root
-from paas.clock import Clock, SystemClock
 from paas.errors import PaasError, exit_code
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 COMPLETE = "_MINI_COMPLETE"
 """What a shell sets when it asks for completions."""
@@ -22,12 +25,12 @@ _INTERRUPTED = 130
 
 def run() -> None:
     """Run the command line that this process was started with; never returns."""
-    code = execute(sys.argv[1:], environ=os.environ, clock=SystemClock())
+    code = execute(sys.argv[1:], environ=os.environ, clock=_now)
     _flush()
     sys.exit(code)
 
 
-def execute(arguments: Sequence[str], *, environ: Mapping[str, str], clock: Clock) -> int:
+def execute(arguments: Sequence[str], *, environ: Mapping[str, str], clock: "Callable[[], datetime]") -> int:
     """Return the exit code of one command line; what goes wrong is said on stderr, never raised."""
     invocation = Invocation(environ=environ, clock=clock)
     try:
@@ -42,7 +45,13 @@ def execute(arguments: Sequence[str], *, environ: Mapping[str, str], clock: Cloc
     except BrokenPipeError:
         return 1
     except Exception as error:  # noqa: BLE001 - the boundary: no user ever meets a traceback
-        return _unexpected(error, invocation)
+        return _unexpected(error)
+
+
+def _now() -> "datetime":
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
 
 
 def _dispatch(arguments: Sequence[str], invocation: Invocation) -> int:
@@ -64,13 +73,16 @@ def _usage(error: typer.TyperException) -> int:
     return error.exit_code
 
 
-def _unexpected(error: Exception, invocation: Invocation) -> int:
-    if invocation.verbose:
-        import traceback
+def _unexpected(error: Exception) -> int:
+    import tempfile
+    import traceback
 
-        complain("".join(traceback.format_exception(error)))
+    # Nowhere else: the state directory may be what is wrong, and a traceback means nothing to a user.
+    with tempfile.NamedTemporaryFile("w", prefix="mini-error-", suffix=".txt", delete=False) as file:
+        traceback.print_exception(error, file=file)
     complain(
-        f"mini met an error it did not expect: {type(error).__name__}: {error}. Repeat with -v to see where."
+        f"mini met an error it did not expect: {type(error).__name__}: {error}. "
+        f"This is a bug: please report it with {file.name}."
     )
     return 1
 

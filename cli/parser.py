@@ -24,8 +24,15 @@ DEFAULT = "list"
 class Commands(typer.Typer):
     """The commands of one module, or of one group."""
 
-    def __init__(self, name: str | None = None, *, about: str | None = None) -> None:
-        super().__init__(name=name, help=about, cls=Group, rich_markup_mode=None, add_completion=False)
+    def __init__(self, name: str | None = None, *, about: str | None = None, example: str = "") -> None:
+        super().__init__(
+            name=name,
+            help=about,
+            epilog=_example(example) if example else None,
+            cls=Group,
+            rich_markup_mode=None,
+            add_completion=False,
+        )
         if name is None:
             self.callback()(_nothing)
 
@@ -35,7 +42,7 @@ class Commands(typer.Typer):
         With `passes_rest`, everything from the first word that is no option is left to the command.
         """
         settings = {"allow_interspersed_args": not passes_rest}
-        return self.command(name, cls=Command, epilog=f"Example: {example}", context_settings=settings)
+        return self.command(name, cls=Command, epilog=_example(example), context_settings=settings)
 
 
 class Command(TyperCommand):
@@ -87,7 +94,7 @@ def root() -> Root:
         name="mini",
         commands={name: Command(name) for name in CATALOG},
         help="Run Procfile apps on this machine: push a git repository, get a running app.",
-        epilog="Example: mini push",
+        epilog=_example("mini push"),
         no_args_is_help=True,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -103,6 +110,10 @@ def with_command(arguments: Sequence[str], known: Collection[str]) -> list[str]:
     if position is not None:
         return [words.pop(position), *words]
     return words if words and not words[0].startswith("-") else [DEFAULT, *words]
+
+
+def _example(command: str) -> str:
+    return f"Example: {command}"
 
 
 def _is_value(words: Sequence[str], at: int) -> bool:

@@ -4,7 +4,6 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from paas.errors import InvalidError, UnreachableError
 from paas.settings import Settings
@@ -80,6 +79,8 @@ def reach(environ: Mapping[str, str], *, say: Callable[[str], None], start: bool
 
 
 def _remote(url: str, *, token: str) -> RemoteTarget:
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(url)
         port = parts.port

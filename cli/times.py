@@ -14,6 +14,11 @@ def parsed(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def rfc3339(moment: datetime) -> str:
+    """Return `moment` in UTC with microseconds, as every time of mini is written."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def ago(moment: datetime, now: datetime) -> str:
     """Return how long ago `moment` was, as `~ 2m ago`."""
     seconds = max(0, int((now - moment).total_seconds()))

@@ -12,7 +12,7 @@ from cli.parser import Commands
 from cli.times import shown
 
 commands = Commands()
-builds = Commands("builds", about="List, show and cancel builds.")
+builds = Commands("builds", about="List, show and cancel builds.", example="mini builds -n 5")
 commands.add_typer(builds)
 
 BuildId = Annotated[str, typer.Argument(metavar="ID", help="The build, or the beginning of its id.")]

@@ -9,7 +9,7 @@ from cli.output import aligned, paint
 from cli.parser import Commands
 
 commands = Commands()
-checks = Commands("checks", about="Show and run health checks.")
+checks = Commands("checks", about="Show and run health checks.", example="mini checks run")
 commands.add_typer(checks)
 
 

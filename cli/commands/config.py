@@ -18,7 +18,7 @@ from paas.domain.names import config_key
 from paas.errors import InvalidError, NotFoundError
 
 commands = Commands()
-config = Commands("config", about="Show and change config vars.")
+config = Commands("config", about="Show and change config vars.", example="mini config -s > .env")
 commands.add_typer(config)
 
 WaitLock = Annotated[

@@ -11,7 +11,9 @@ from cli.output import aligned, heading
 from cli.parser import Commands
 
 commands = Commands()
-domains = Commands("domains", about="List, add and remove domains.")
+domains = Commands(
+    "domains", about="List, add and remove domains.", example="mini domains add shop.example.com"
+)
 commands.add_typer(domains)
 
 Host = Annotated[str, typer.Argument(metavar="HOST", help="Such as shop.example.com, or *.example.com.")]

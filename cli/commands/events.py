@@ -9,8 +9,7 @@ from cli.documents import Event
 from cli.follow import resumed
 from cli.invocation import invocation
 from cli.parser import Commands
-from cli.times import parsed
-from paas.clock import rfc3339
+from cli.times import parsed, rfc3339
 
 commands = Commands()
 

@@ -10,8 +10,7 @@ from cli.documents import LogLine
 from cli.follow import resumed
 from cli.invocation import Invocation, invocation
 from cli.parser import Commands
-from cli.times import moment, parsed
-from paas.clock import rfc3339
+from cli.times import moment, parsed, rfc3339
 from paas.errors import InvalidError
 
 commands = Commands()

@@ -12,7 +12,7 @@ from cli.parser import Commands
 from cli.times import shown
 
 commands = Commands()
-releases = Commands("releases", about="List and show releases.")
+releases = Commands("releases", about="List and show releases.", example="mini releases")
 commands.add_typer(releases)
 
 ReleaseReference = Annotated[

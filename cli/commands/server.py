@@ -16,7 +16,7 @@ from cli.times import shown
 from paas.errors import InvalidError, PaasError, UnreachableError
 
 commands = Commands()
-server = Commands("server", about="Start, stop and look at the server.")
+server = Commands("server", about="Start, stop and look at the server.", example="mini server status")
 commands.add_typer(server)
 
 _STOP_LIMIT = 120.0
