@@ -172,7 +172,9 @@ async def _control_plane(
             supervisor=supervisor,
             builds=builds,
             engine=engine,
+            repositories=repositories,
             outputs=outputs,
+            settings=settings,
             clock=clock,
         )
         await deployer.recover()
@@ -193,12 +195,10 @@ async def _control_plane(
             releases=ReleaseService(
                 store=store,
                 supervisor=supervisor,
-                builds=builds,
                 repositories=repositories,
                 logs=logs,
                 deployer=deployer,
                 settings=settings,
-                clock=clock,
             ),
             engine=engine_choice,
             api_address=str(bound(tcp)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from paas.domain.app import App
 from paas.domain.config import Secret
@@ -25,7 +25,7 @@ class Differing(Generic[V]):
     after: V | None
 
     @property
-    def change(self) -> str:
+    def change(self) -> Literal["added", "removed", "changed"]:
         """`added`, `removed` or `changed`."""
         if self.before is None:
             return "added"

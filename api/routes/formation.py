@@ -69,7 +69,7 @@ def _instance(view: InstanceView, command: str) -> schemas.Instance:
         name=instance.name,
         id=instance.id,
         type=instance.type,
-        state=view.state,
+        state=view.state.value,
         release=instance.version,
         pid=identity.pid if isinstance(identity, ProcessIdentity) else None,
         container=identity.container if isinstance(identity, ContainerIdentity) else None,

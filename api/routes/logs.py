@@ -55,7 +55,7 @@ async def _lines(
 ) -> AsyncIterator[schemas.LogLine]:
     cursor = after
     if cursor is None:
-        cursor = await here.logs.position(app.id) if follow and not last else 0
+        cursor = await here.logs.latest(app.id) if follow and not last else 0
         for line in await here.logs.tail(app.id, filter=wanted, last=last) if last else []:
             cursor = line.sequence
             yield views.log_line(line)

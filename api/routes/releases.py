@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/apps/{app}", tags=["releases"])
 
 @router.get("/releases")
 async def list_releases(
-    app: TheApp, here: Here, limit: Annotated[int, Query(ge=1, le=100_000)] = 15
+    app: TheApp, here: Here, limit: Annotated[int, Query(ge=1, le=10_000)] = 15
 ) -> list[schemas.Release]:
     """The app's releases, newest first."""
     return await in_thread(_listed, here, app, limit)

@@ -1,5 +1,9 @@
 """Config sets: immutable, each value encrypted for its app, set and name. A plain value never reaches the database."""
 
+from collections.abc import Collection
+
+from collections.abc import Collection
+
 from sqlalchemy import Connection, insert, select
 
 from paas.clock import Clock, rfc3339
@@ -51,6 +55,25 @@ class Configs:
                 for name, value in values.items()
             },
         )
+
+    def keys(self, ids: Collection[ConfigId]) -> dict[ConfigId, list[ConfigKey]]:
+        """Return the names in each of these sets, which any holder of the database may read; values stay closed."""
+        found: dict[ConfigId, list[ConfigKey]] = {id: [] for id in ids}
+        query = select(config_values.c.config, config_values.c["key"]).where(
+            config_values.c.config.in_(found)
+        )
+        with self._connections.read() as connection:
+            for config, name in connection.execute(query):
+                found[config].append(name)
+        return found
+
+    def keys(self, ids: Collection[ConfigId]) -> dict[ConfigId, list[ConfigKey]]:
+        """Return the names in each of those sets, sorted; they can be read even when the values no longer can."""
+        query = select(config_values.c.config, config_values.c["key"]).where(config_values.c.config.in_(ids))
+        found: dict[ConfigId, list[ConfigKey]] = {id: [] for id in ids}
+        for row in self._connections.rows(query.order_by(config_values.c["key"])):
+            found[row["config"]].append(row["key"])
+        return found
 
 
 def encrypted_values(connection: Connection, id: ConfigId) -> dict[ConfigKey, bytes]:
