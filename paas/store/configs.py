@@ -2,8 +2,6 @@
 
 from collections.abc import Collection
 
-from collections.abc import Collection
-
 from sqlalchemy import Connection, insert, select
 
 from paas.clock import Clock, rfc3339
@@ -55,17 +53,6 @@ class Configs:
                 for name, value in values.items()
             },
         )
-
-    def keys(self, ids: Collection[ConfigId]) -> dict[ConfigId, list[ConfigKey]]:
-        """Return the names in each of these sets, which any holder of the database may read; values stay closed."""
-        found: dict[ConfigId, list[ConfigKey]] = {id: [] for id in ids}
-        query = select(config_values.c.config, config_values.c["key"]).where(
-            config_values.c.config.in_(found)
-        )
-        with self._connections.read() as connection:
-            for config, name in connection.execute(query):
-                found[config].append(name)
-        return found
 
     def keys(self, ids: Collection[ConfigId]) -> dict[ConfigId, list[ConfigKey]]:
         """Return the names in each of those sets, sorted; they can be read even when the values no longer can."""

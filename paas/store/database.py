@@ -34,10 +34,10 @@ class Store:
     """
 
     def __init__(
-        self, settings: Settings, *, connections: Connections, keyring: Keyring, clock: Clock
+        self, path: Path, *, connections: Connections, keyring: Keyring, ballast: Ballast, clock: Clock
     ) -> None:
-        self._path = settings.database
-        self._ballast = Ballast(settings.ballast)
+        self._path = path
+        self._ballast = ballast
         self._connections = connections
         data_keys = DataKeys(keyring, clock=clock)
         home_key = _home_key(connections, data_keys)
@@ -71,7 +71,9 @@ class Store:
             with connections.read() as connection:
                 needed = DataKeys.any(connection)
             keyring = Keyring.open(settings.key_file, needed=needed)
-            store = cls(settings, connections=connections, keyring=keyring, clock=clock)
+            store = cls(
+                settings.database, connections=connections, keyring=keyring, ballast=ballast, clock=clock
+            )
             undo.pop_all()
         return store
 

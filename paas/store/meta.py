@@ -8,6 +8,7 @@ from sqlalchemy.dialects.sqlite import insert
 from paas.errors import EngineMismatchError
 from paas.settings import EngineChoice
 from paas.store.connections import Connections
+from paas.store.errors import DamagedStoreError
 from paas.store.schema import meta
 
 PORTS = 10000
@@ -40,12 +41,12 @@ class Meta:
     def home_id(self) -> str:
         """Return the random id of this home, made at its first start."""
         with self._connections.read() as connection:
-            return find_value(connection, "home_id") or ""
+            return get_value(connection, "home_id")
 
     def port_offset(self) -> int:
         """Return the random place among its ports where this home began to hand them out."""
         with self._connections.read() as connection:
-            return int(find_value(connection, "port_offset") or 0)
+            return int(get_value(connection, "port_offset"))
 
 
 def found_home(connection: Connection) -> None:
@@ -55,6 +56,16 @@ def found_home(connection: Connection) -> None:
         set_value(connection, "home_id", secrets.token_hex(8))
         set_value(connection, "port_offset", offset)
         set_value(connection, "port_cursor", offset)
+
+
+def get_value(connection: Connection, key: str) -> str:
+    """Return one fact that `found_home` settled; raises DamagedStoreError where it was lost."""
+    value = find_value(connection, key)
+    if value is None:
+        raise DamagedStoreError(
+            f"The database has lost its {key}. Restore the newest file of `backups` in the state directory."
+        )
+    return value
 
 
 def find_value(connection: Connection, key: str) -> str | None:

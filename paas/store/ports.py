@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, select
 
 from paas.errors import ConflictError
-from paas.store.meta import PORTS, find_value, set_value
+from paas.store.meta import PORTS, get_value, set_value
 from paas.store.schema import instances
 
 FIRST = 20000
@@ -18,7 +18,7 @@ def allot(connection: Connection, *, avoid: Collection[int]) -> int:
     """
     living = select(instances.c.port).where(instances.c.ended_at.is_(None), instances.c.port.is_not(None))
     taken = {*connection.scalars(living), *avoid}
-    cursor = int(find_value(connection, "port_cursor") or 0)
+    cursor = int(get_value(connection, "port_cursor"))
     for step in range(PORTS):
         offset = (cursor + step) % PORTS
         if FIRST + offset not in taken:

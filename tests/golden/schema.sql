@@ -206,7 +206,7 @@ CREATE TRIGGER builds_deleted BEFORE DELETE ON builds BEGIN SELECT RAISE(ABORT, 
 
 CREATE TRIGGER builds_replaced BEFORE INSERT ON builds WHEN EXISTS (SELECT 1 FROM builds WHERE id = NEW.id OR sequence = NEW.sequence) BEGIN SELECT RAISE(ABORT, 'builds are never replaced'); END;
 
-CREATE TRIGGER config_sets_changed BEFORE UPDATE ON config_sets  BEGIN SELECT RAISE(ABORT, 'config_sets are immutable'); END;
+CREATE TRIGGER config_sets_changed BEFORE UPDATE ON config_sets BEGIN SELECT RAISE(ABORT, 'config_sets are immutable'); END;
 
 CREATE TRIGGER config_sets_closed BEFORE INSERT ON config_values WHEN EXISTS (SELECT 1 FROM config_sets WHERE id = NEW.config) BEGIN SELECT RAISE(ABORT, 'config sets are immutable'); END;
 
@@ -214,7 +214,7 @@ CREATE TRIGGER config_sets_deleted BEFORE DELETE ON config_sets BEGIN SELECT RAI
 
 CREATE TRIGGER config_sets_replaced BEFORE INSERT ON config_sets WHEN EXISTS (SELECT 1 FROM config_sets WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, 'config_sets are never replaced'); END;
 
-CREATE TRIGGER config_values_changed BEFORE UPDATE ON config_values  BEGIN SELECT RAISE(ABORT, 'config_values are immutable'); END;
+CREATE TRIGGER config_values_changed BEFORE UPDATE ON config_values BEGIN SELECT RAISE(ABORT, 'config_values are immutable'); END;
 
 CREATE TRIGGER config_values_deleted BEFORE DELETE ON config_values BEGIN SELECT RAISE(ABORT, 'config_values are never deleted'); END;
 
@@ -226,19 +226,19 @@ CREATE TRIGGER deployments_deleted BEFORE DELETE ON deployments BEGIN SELECT RAI
 
 CREATE TRIGGER deployments_replaced BEFORE INSERT ON deployments WHEN EXISTS (SELECT 1 FROM deployments WHERE id = NEW.id OR sequence = NEW.sequence) BEGIN SELECT RAISE(ABORT, 'deployments are never replaced'); END;
 
-CREATE TRIGGER events_changed BEFORE UPDATE ON events  BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
+CREATE TRIGGER events_changed BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
 
 CREATE TRIGGER events_deleted BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;
 
 CREATE TRIGGER events_replaced BEFORE INSERT ON events WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, 'events are never replaced'); END;
 
-CREATE TRIGGER pruned_artifacts_changed BEFORE UPDATE ON pruned_artifacts  BEGIN SELECT RAISE(ABORT, 'pruned_artifacts are immutable'); END;
+CREATE TRIGGER pruned_artifacts_changed BEFORE UPDATE ON pruned_artifacts BEGIN SELECT RAISE(ABORT, 'pruned_artifacts are immutable'); END;
 
 CREATE TRIGGER pruned_artifacts_deleted BEFORE DELETE ON pruned_artifacts BEGIN SELECT RAISE(ABORT, 'pruned_artifacts are never deleted'); END;
 
 CREATE TRIGGER pruned_artifacts_replaced BEFORE INSERT ON pruned_artifacts WHEN EXISTS (SELECT 1 FROM pruned_artifacts WHERE build = NEW.build) BEGIN SELECT RAISE(ABORT, 'pruned_artifacts are never replaced'); END;
 
-CREATE TRIGGER releases_changed BEFORE UPDATE ON releases  BEGIN SELECT RAISE(ABORT, 'releases are immutable'); END;
+CREATE TRIGGER releases_changed BEFORE UPDATE ON releases BEGIN SELECT RAISE(ABORT, 'releases are immutable'); END;
 
 CREATE TRIGGER releases_deleted BEFORE DELETE ON releases BEGIN SELECT RAISE(ABORT, 'releases are never deleted'); END;
 
@@ -246,7 +246,7 @@ CREATE TRIGGER releases_replaced BEFORE INSERT ON releases WHEN EXISTS (SELECT 1
 
 CREATE TRIGGER releases_without_gaps BEFORE INSERT ON releases WHEN NEW.version <> (SELECT coalesce(max(version), 0) + 1 FROM releases WHERE app = NEW.app) BEGIN SELECT RAISE(ABORT, 'versions of an app have no gaps'); END;
 
-CREATE TRIGGER switches_changed BEFORE UPDATE ON switches  BEGIN SELECT RAISE(ABORT, 'switches are immutable'); END;
+CREATE TRIGGER switches_changed BEFORE UPDATE ON switches BEGIN SELECT RAISE(ABORT, 'switches are immutable'); END;
 
 CREATE TRIGGER switches_deleted BEFORE DELETE ON switches BEGIN SELECT RAISE(ABORT, 'switches are never deleted'); END;
 

@@ -228,7 +228,7 @@ def upgrade() -> None:
         )
         _refuse(f"{table}_deleted", f"BEFORE DELETE ON {table}", f"{table} are never deleted")
     for table, when in FINAL.items():
-        _refuse(f"{table}_changed", f"BEFORE UPDATE ON {table} {when}", f"{table} are immutable")
+        _refuse(f"{table}_changed", f"BEFORE UPDATE ON {table} {when}".rstrip(), f"{table} are immutable")
     _refuse(
         "releases_without_gaps",
         f"BEFORE INSERT ON releases WHEN NEW.version <> {NEXT_VERSION}",

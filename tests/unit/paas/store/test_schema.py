@@ -1,8 +1,6 @@
 """The schema as it is: a snapshot to read changes in, and triggers that are tried one by one."""
 
-import os
 import sqlite3
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +9,8 @@ from paas.domain.event import EventKind
 from paas.domain.release import DeploymentKind
 from paas.store.database import Store
 from paas.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from tests.golden_file import assert_golden
 from tests.stores import add_build, serve_release
-
-SNAPSHOT = Path(__file__).parents[3] / "golden" / "schema.sql"
 
 KEPT = (
     "releases",
@@ -39,14 +36,10 @@ def filled(store: Store, shop: App) -> Store:
 
 @pytest.mark.usefixtures("store")
 def test_the_schema_is_the_one_in_the_snapshot(intruder: sqlite3.Connection) -> None:
-    """Run with UPDATE_GOLDEN=1 to write the snapshot."""
     statements = intruder.execute(
         "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type = 'trigger', type = 'index', name"
     )
-    schema = "\n\n".join(f"{statement};" for (statement,) in statements) + "\n"
-    if os.environ.get("UPDATE_GOLDEN"):
-        SNAPSHOT.write_text(schema)
-    assert schema == SNAPSHOT.read_text()
+    assert_golden("schema.sql", "\n\n".join(f"{statement};" for (statement,) in statements) + "\n")
 
 
 def test_the_tables_of_the_code_are_those_of_the_database(intruder: sqlite3.Connection) -> None:
