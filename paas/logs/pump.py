@@ -7,7 +7,6 @@ and each record in a log says how far it reaches; so a pump that is made anew af
 import fcntl
 import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -110,6 +109,8 @@ class Pump:
         self._lost = 0
         storage.spools.add(self._spool.id)
         self._done = max(self._sink.stored(self._spool), self._spool.base)
+        if self._done > self._spool.end:  # a crash while it was thrown away for a full disk
+            self._give_up()
         self._store()
 
     def read(self) -> int:
@@ -163,13 +164,16 @@ class Pump:
         if self.source.app and self._storage.log(self.source.app).make_room():
             return self.read()
         self._give_up()
-        with suppress(BlockingIOError):
-            self._lost += len(os.read(self.fifo, BLOCK))
-        return 0
+        try:
+            count = len(os.read(self.fifo, BLOCK))
+        except BlockingIOError:
+            return 0
+        self._lost += count
+        return count
 
     def _give_up(self) -> None:
         """Throw away what no disk takes."""
-        self._lost += self._spool.end - self._done
+        self._lost += max(0, self._spool.end - self._done)
         self._storage.spools.discard(self._spool.id)
         self._spool.renew()
         self._storage.spools.add(self._spool.id)

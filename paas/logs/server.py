@@ -202,8 +202,13 @@ class LogServer:
         """Write the sources down, so that the next process collects them even while no control plane is there."""
         path = self._folder / "sources.json"
         draft = path.with_suffix(".new")
-        draft.write_text(json.dumps([asdict(pump.source) for pump in self._pumps.values()]))
-        draft.rename(path)
+        try:
+            draft.write_text(json.dumps([asdict(pump.source) for pump in self._pumps.values()]))
+            draft.rename(path)
+        except (
+            OSError
+        ) as error:  # a full disk stops no collecting, and the control plane names the sources again
+            say(f"The sources are not written down: {error}")
 
 
 def say(sentence: str) -> None:

@@ -52,16 +52,17 @@ class Spool:
         if start - self.base < KEEP:
             return
         fresh = self._path.with_name(f"{self.source}.{self.id:016x}.{start}.spool")
-        draft = fresh.with_suffix(".draft")
+        draft = fresh.with_name(f"{self.source}.draft")
         draft.write_bytes(self.read(start))
         draft.rename(fresh)
         self.remove()
         self._begin(fresh)
 
     def renew(self) -> None:
-        """Throw away all that is in it, to free the disk, and begin again under a new id."""
-        self.remove()
-        self._begin(self._path.with_name(f"{self.source}.{secrets.token_hex(8)}.0.spool"))
+        """Throw away all that is in it and begin again under a new id; that takes no room on the disk."""
+        os.ftruncate(self._file, 0)
+        self.close()
+        self._begin(self._path.rename(self._path.with_name(f"{self.source}.{secrets.token_hex(8)}.0.spool")))
 
     def close(self) -> None:
         """Let go of the file, which stays for the next process."""
