@@ -3,8 +3,8 @@ what became of earlier ones; it never opens a connection.
 """
 
 import asyncio
-import random
 from collections.abc import Collection, Mapping
+from random import random
 
 from paas.domain.ids import AppId, InstanceId
 from paas.domain.route import RoutedApp, RoutingTable
@@ -28,17 +28,16 @@ class LiveApp:
 
     def choose(self, *, without: Collection[LiveBackend] = ()) -> LiveBackend | None:
         """Return the backend for one request, none of `without` and none set aside; None where none is left."""
-        backends = self.backends
-        if len(backends) == 1 and not without:
-            return None if backends[0].is_aside else backends[0]
-        usable = [backend for backend in backends if backend not in without and not backend.is_aside]
-        if len(usable) <= 2:
-            return min(usable, key=_load, default=None)
-        return min(random.sample(usable, 2), key=_load)
-
-
-def _load(backend: LiveBackend) -> int:
-    return len(backend.riders)
+        usable = self.backends
+        if without or any(backend.is_aside for backend in usable):
+            usable = [backend for backend in usable if backend not in without and not backend.is_aside]
+        count = len(usable)
+        if count <= 1:
+            return usable[0] if usable else None
+        first = int(random() * count)  # noqa: S311 - spreads load, keeps no secret
+        second = (first + 1 + int(random() * (count - 1))) % count  # noqa: S311 - the same
+        one, other = usable[first], usable[second]
+        return one if len(one.riders) <= len(other.riders) else other
 
 
 class Balancer:

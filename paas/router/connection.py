@@ -131,7 +131,8 @@ class ClientConnection(asyncio.Protocol):
     def stop(self) -> None:
         """Take no more requests; the one under way is finished."""
         if self._exchange is None and not self._closing:
-            self._close()
+            self._closing = True
+            self._transport.close()
 
     def cut(self) -> None:
         """End it now."""

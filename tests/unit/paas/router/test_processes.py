@@ -1,0 +1,260 @@
+"""Router processes and the control plane: started, killed, adopted, fed with tables."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from paas.clock import SystemClock
+from paas.domain.ids import InstanceId
+from paas.domain.route import RoutingTable
+from paas.errors import InvalidError, UnreachableError
+from paas.router.client import RouterClient
+from paas.router.processes import Routers
+from paas.settings import Address, Settings
+from tests.eventually import eventually_async
+from tests.unit.paas.router.harness import (
+    HOST,
+    LOCALHOST,
+    a_backend,
+    answering,
+    body_of,
+    head_of,
+    status_of,
+    table,
+)
+
+pytestmark = pytest.mark.anyio
+
+REQUEST = b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
+
+
+class Home:
+    """A state directory, with the FIFOs that a log plane would read."""
+
+    def __init__(self, path: Path) -> None:
+        self.settings = Settings(home=path, http=Address(LOCALHOST, 0))
+        self._held: dict[str, int] = {}
+
+    def routers(self, *, count: int = 1, http: Address | None = None) -> Routers:
+        settings = self.settings if http is None else Settings(home=self.settings.home, http=http)
+        return Routers(settings, clock=SystemClock(), log_fifo=self.fifo, count=count)
+
+    def fifo(self, name: str) -> Path:
+        path = self.settings.home / name
+        if name not in self._held:
+            os.mkfifo(path, 0o600)
+            self._held[name] = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        return path
+
+    def lines(self, name: str) -> str:
+        try:
+            return os.read(self._held[name], 65536).decode()
+        except BlockingIOError:
+            return ""
+
+    def close(self) -> None:
+        for descriptor in self._held.values():
+            os.close(descriptor)
+
+
+@asynccontextmanager
+async def a_home(path: Path) -> AsyncIterator[Home]:
+    home = Home(path)
+    try:
+        yield home
+    finally:
+        home.close()
+
+
+@asynccontextmanager
+async def started(home: Home, *, count: int = 1) -> AsyncIterator[Routers]:
+    routers = home.routers(count=count)
+    await routers.start()
+    try:
+        yield routers
+    finally:
+        await routers.stop()
+
+
+async def get(routers: Routers) -> bytes:
+    reader, writer = await asyncio.open_connection(routers.address.host, routers.address.port)
+    try:
+        writer.write(REQUEST)
+        async with asyncio.timeout(10):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_a_published_table_is_served_and_its_requests_are_logged(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, started(home, count=2) as routers, a_backend(answering()) as address:
+        await routers.publish(table(1, address))
+        assert len(set(routers.pids)) == 2
+        for _ in range(4):
+            assert body_of(await get(routers)) == b"hello"
+        logged = ""
+
+        async def all_logged() -> bool:
+            nonlocal logged
+            logged += home.lines("router-0") + home.lines("router-1")
+            return logged.count("at=info method=GET") == 4
+
+        await eventually_async(all_logged)
+        line = logged.strip().splitlines()[0].split("\t")
+        assert line[1:5] == ["shop-id", "mini", "router", "0"]
+        assert line[5].startswith('at=info method=GET path="/" host=shop.localhost request_id=')
+        assert line[5].endswith("status=200 bytes=5")
+        assert await routers.in_flight() == {InstanceId(f"i-{address}"): 0}
+
+
+async def test_a_killed_router_is_back_with_its_table_and_its_backlog(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, started(home) as routers, a_backend(answering()) as address:
+        await routers.publish(table(1, address))
+        (pid,) = routers.pids
+        os.kill(pid, signal.SIGSTOP)
+        waiting = [asyncio.create_task(get(routers)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+        answers = await asyncio.gather(*waiting)
+        assert {status_of(answer) for answer in answers} == {200}
+        assert routers.pids != [pid]
+
+
+async def test_a_router_killed_again_and_again_comes_back(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, started(home) as routers, a_backend(answering()) as address:
+        await routers.publish(table(1, address))
+        for _ in range(3):
+            (pid,) = await eventually_async(lambda: _pids(routers))
+            os.kill(pid, signal.SIGKILL)
+            assert status_of(await get(routers)) == 200
+
+
+async def _pids(routers: Routers) -> list[int]:
+    return routers.pids
+
+
+async def test_routers_outlive_their_control_plane_and_are_taken_up_by_the_next(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, a_backend(answering(b"1")) as one, a_backend(answering(b"2")) as two:
+        first = home.routers(count=2)
+        await first.start()
+        await first.publish(table(7, one))
+        pids, address = first.pids, first.address
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        await first.detach()
+
+        async with started(home, count=2) as second:
+            assert (second.pids, second.address) == (pids, address)
+            assert body_of(await get(second)) == b"1"
+            await second.publish(table(1, two))  # a new control plane counts from 1 again
+            assert body_of(await get(second)) == b"2"
+            writer.write(REQUEST)  # on the connection from before
+            assert status_of(await head_of(reader)) == 200
+            writer.close()
+            os.kill(pids[0], signal.SIGKILL)  # adopted ones are watched too
+            await eventually_async(lambda: _replaced(second, pids[0]))
+            assert body_of(await get(second)) == b"2"
+
+
+async def _replaced(routers: Routers, pid: int) -> bool:
+    return len(routers.pids) == 2 and pid not in routers.pids
+
+
+async def test_an_older_table_of_the_same_control_plane_is_ignored(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, started(home) as routers, a_backend(answering()) as address:
+        await routers.publish(table(2, address))
+        await routers.publish(RoutingTable(1))
+        assert status_of(await get(routers)) == 200
+
+
+async def test_a_new_address_replaces_the_routers(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home:
+        first = home.routers()
+        await first.start()
+        pids = first.pids
+        await first.detach()
+        with socket.create_server((LOCALHOST, 0)) as other:
+            port = other.getsockname()[1]
+        second = home.routers(http=Address(LOCALHOST, port))
+        await second.start()
+        try:
+            assert second.address == Address(LOCALHOST, port)
+            assert second.pids != pids
+        finally:
+            await second.stop()
+
+
+async def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home:
+        with socket.create_server((LOCALHOST, 0)) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(
+                InvalidError, match=f"127.0.0.1:{port}.*already listens there.*--http or MINI_HTTP"
+            ):
+                await home.routers(http=Address(LOCALHOST, port)).start()
+
+
+async def test_the_control_socket_is_private_and_gone_after_the_stop(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home:
+        path = home.settings.router_socket(0)
+        async with started(home) as routers:
+            assert path.stat().st_mode & 0o777 == 0o600
+            (pid,) = routers.pids
+        assert not path.exists()
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        with pytest.raises(UnreachableError):
+            await RouterClient(path).in_flight()
+
+
+async def test_the_router_imports_nothing_heavy() -> None:
+    asked = "import sys, paas.router.__main__; print(*sys.modules)"
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-c", asked, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await child.communicate()
+    heavy = {"pydantic", "sqlalchemy", "fastapi", "uvloop", "cryptography", "httpx", "psutil"}
+    assert heavy.isdisjoint(said.decode().split())
+
+
+async def test_metrics_count_requests_by_status_and_backend(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, started(home) as routers, a_backend(answering()) as address:
+        await routers.publish(table(1, address))
+        await get(routers)
+        (metrics,) = await routers.metrics()
+        apps = metrics["apps"]
+        assert isinstance(apps, dict)
+        assert apps["shop"]["requests"] == {"2xx": 1}
+        assert sum(apps["shop"]["latency"]["counts"]) == 1
+        assert apps["shop"]["backends"]["web.1"]["requests"] == 1
+
+
+async def test_a_stop_waits_for_what_is_in_flight(tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head_of(reader)
+        await go_on.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole")
+
+    async with a_home(tmp_path) as home, a_backend(slow) as address:
+        routers = home.routers()
+        await routers.start()
+        await routers.publish(table(1, address))
+        under_way = asyncio.create_task(get(routers))
+        await eventually_async(lambda: _busy(routers))
+        stopping = asyncio.create_task(routers.stop())
+        await asyncio.sleep(0.1)
+        go_on.set()
+        assert body_of(await under_way) == b"whole"
+        await stopping
+
+
+async def _busy(routers: Routers) -> bool:
+    return sum((await routers.in_flight()).values()) > 0
