@@ -56,15 +56,17 @@ def _pip_indexes(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     if environ.keys() & {*_PIP_TO_UV.values(), "UV_INDEX_URL"} or (config / "uv" / "uv.toml").exists():
         return {}
     files = [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", config / "pip" / "pip.conf"]
-    if chosen := environ.get("PIP_CONFIG_FILE"):
-        files.append(Path(chosen))
+    if named := environ.get("PIP_CONFIG_FILE"):
+        files.append(Path(named))
     options = _pip_options(files)
     options |= {
         name: environ[variable]
         for name in _PIP_TO_UV
         if (variable := "PIP_" + name.upper().replace("-", "_")) in environ
     }
-    return {_PIP_TO_UV[name]: _list_of(name, value) for name, value in options.items()}
+    chosen = {_PIP_TO_UV[name]: _list_of(name, value) for name, value in options.items()}
+    # pip takes the best version of all its indexes, uv that of the first index that knows the name.
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match"} | chosen if "UV_INDEX" in chosen else chosen
 
 
 def _pip_options(files: Iterable[Path]) -> dict[str, str]:

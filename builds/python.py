@@ -149,8 +149,8 @@ def explain(lines: tuple[str, ...]) -> str:
     start = next((at for at, line in enumerate(lines) if line.strip().startswith(("error:", _CROSS))), None)
     said = lines[start:] if start is not None else lines[-3:]
     text = re.sub(rf"[{_CROSS}╰─▶│├]+", " ", " ".join(said))
-    text = re.sub(r"^\s*error:|No solution found when resolving dependencies:?", "", text)
-    return " ".join(text.split())[:400]
+    text = re.sub(r"\b(error|cause):|No solution found when resolving dependencies:?", "", text)
+    return " ".join(text.split("hint:")[0].split())[:400]
 
 
 def _explained(manifest: PythonManifest, error: CommandFailedError) -> BuildFailedError:

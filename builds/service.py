@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from builds.base import Builder, Built, Say
@@ -19,6 +20,13 @@ from paas.store.database import Store
 from paas.threads import in_thread
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    task: asyncio.Task[Built]
+    output: BuildOutput
+    recorded: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class BuildService:
     """Makes builds and keeps their output. Every build that runs is a task of whoever asked for it."""
 
@@ -30,7 +38,7 @@ class BuildService:
         self._clock = clock
         self._builder = builder
         self._repositories = repositories
-        self._running: dict[BuildId, tuple[asyncio.Task[Built], BuildOutput]] = {}
+        self._running: dict[BuildId, _Running] = {}
 
     @property
     def builder(self) -> str:
@@ -62,11 +70,12 @@ class BuildService:
         salt = build.id if no_cache else ""
         with BuildOutput(self.output(build.id), say=output) as kept:
             task = asyncio.create_task(self._make(app, commit, quarantine, salt=salt, say=kept.line))
-            self._running[build.id] = task, kept
+            running = self._running[build.id] = _Running(task, kept)
             try:
                 return await self._record(build.id, task, say=kept.line)
             finally:
                 del self._running[build.id]
+                running.recorded.set()
 
     def output(self, build: BuildId) -> Path:
         """Return the file that a build's output is kept in."""
@@ -75,15 +84,15 @@ class BuildService:
     async def follow(self, build: BuildId) -> AsyncIterator[str]:
         """Yield a build's lines: those there are, and for one that runs what comes, until it has ended."""
         running = self._running.get(build)
-        kept = running[1] if running else BuildOutput(self.output(build))
+        kept = running.output if running else BuildOutput(self.output(build))
         async for line in kept.follow():
             yield line
 
     async def cancel(self, id: BuildId) -> None:
-        """Cancel a running build and return when it has ended; nothing where it has ended before."""
+        """Cancel a running build and return when its end is recorded; nothing where it has ended before."""
         if running := self._running.get(id):
-            running[0].cancel()
-            await asyncio.wait({running[0]})
+            running.task.cancel()
+            await running.recorded.wait()
 
     async def remove(self, artifact: Artifact) -> None:
         """Remove an artifact that no build has which is not marked as pruned; nothing while any build runs, since

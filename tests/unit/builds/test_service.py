@@ -1,0 +1,190 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from builds.base import Built, Say
+from builds.service import BuildService
+from builds.slug import SlugBuilder
+from builds.source import Source
+from paas.clock import SystemClock
+from paas.domain.app import App
+from paas.domain.build import Artifact, Build, BuildState
+from paas.domain.ids import BuildId, Commit
+from paas.domain.names import AppName
+from paas.errors import BuildFailedError, OperationCancelledError, OperationTimedOutError
+from paas.settings import Settings
+from paas.store.database import Store
+from tests.eventually import eventually_async
+from tests.unit.builds.repos import Server, WorkTree
+
+pytestmark = pytest.mark.anyio
+PROCFILE: dict[str, str | bytes] = {"Procfile": "web: ./run\n"}
+
+
+class Endless:
+    """A builder that says one line and then never ends."""
+
+    name = "endless/1"
+
+    async def build(self, source: Source, *, salt: str, say: Say) -> Built:
+        say("begun")
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def has(self, artifact: Artifact) -> bool:
+        return False
+
+    async def remove(self, artifact: Artifact) -> None: ...
+
+
+class Bench:
+    """A build service over a real store and a real repository."""
+
+    def __init__(self, server: Server, work: WorkTree, store: Store, settings: Settings) -> None:
+        self.server, self.work, self.store, self.settings = server, work, store, settings
+        self.app: App = store.apps.create(AppName("shop"))
+        self.lines: list[str] = []
+        self.service = self.serving(SlugBuilder(settings))
+
+    def serving(self, builder: SlugBuilder | Endless) -> BuildService:
+        return BuildService(
+            store=self.store,
+            settings=self.settings,
+            clock=SystemClock(),
+            builder=builder,
+            repositories=self.server.repositories,
+        )
+
+    async def commit(self, files: dict[str, str | bytes]) -> Commit:
+        await self.server.repositories.ensure(self.app.id)
+        self.server.bare = self.server.repositories.path(self.app.id)
+        commit = self.work.commit(files)
+        self.server.take(self.work)
+        return commit
+
+    async def build(self, commit: Commit, *, no_cache: bool = False) -> Build:
+        return await self.service.build(
+            self.app, commit=commit, ref="main", actor="me", no_cache=no_cache, output=self.lines.append
+        )
+
+    def newest(self) -> Build:
+        return self.store.builds.list(self.app.id)[0]
+
+
+@asynccontextmanager
+async def opened(server: Server, work: WorkTree, settings: Settings) -> AsyncIterator[Bench]:
+    store = Store.open(settings, clock=SystemClock())
+    try:
+        yield Bench(server, work, store, settings)
+    finally:
+        store.close()
+
+
+@pytest.fixture
+async def bench(server: Server, work: WorkTree) -> AsyncIterator[Bench]:
+    async with opened(server, work, server.settings) as bench:
+        yield bench
+
+
+async def test_a_build_is_recorded_with_its_artifact_manifest_and_output(bench: Bench) -> None:
+    build = await bench.build(await bench.commit(PROCFILE))
+    assert build.state is BuildState.SUCCEEDED
+    assert build.artifact is not None
+    assert build.manifest is not None
+    assert list(build.manifest.procfile.commands) == ["web"]
+    assert bench.service.output(build.id).read_text().splitlines() == bench.lines
+    assert [line async for line in bench.service.follow(build.id)] == bench.lines
+
+
+async def test_a_commit_that_was_built_is_not_built_again_unless_asked(bench: Bench) -> None:
+    commit = await bench.commit(PROCFILE)
+    build = await bench.build(commit)
+    assert await bench.build(commit) == build
+    fresh = await bench.build(commit, no_cache=True)
+    assert fresh.id != build.id
+    assert fresh.artifact != build.artifact
+
+
+async def test_a_commit_whose_artifact_is_gone_is_built_again(bench: Bench) -> None:
+    commit = await bench.commit(PROCFILE)
+    build = await bench.build(commit)
+    assert build.artifact is not None
+    await asyncio.to_thread(bench.store.builds.mark_pruned, build.id)
+    await bench.service.remove(build.artifact)
+    again = await bench.build(commit)
+    assert again.id != build.id
+    assert again.artifact == build.artifact
+
+
+async def test_an_artifact_that_another_build_has_is_not_removed(bench: Bench) -> None:
+    first = await bench.build(await bench.commit(PROCFILE))
+    second = await bench.build(await bench.commit({}))
+    assert first.artifact == second.artifact
+    assert first.artifact is not None
+    bench.store.builds.mark_pruned(first.id)
+    await bench.service.remove(first.artifact)
+    assert await SlugBuilder(bench.settings).has(first.artifact)
+
+
+async def test_a_failed_build_is_recorded_with_its_reason(bench: Bench) -> None:
+    with pytest.raises(BuildFailedError, match="has no Procfile"):
+        await bench.build(await bench.commit({"a": ""}))
+    build = bench.newest()
+    assert build.state is BuildState.FAILED
+    assert "has no Procfile" in build.reason
+    assert bench.service.output(build.id).read_text().strip() == build.reason
+
+
+async def begun(bench: Bench, commit: Commit) -> tuple["asyncio.Task[Build]", BuildId]:
+    bench.service = bench.serving(Endless())
+    task = asyncio.create_task(bench.build(commit))
+
+    async def says() -> bool:
+        return "begun" in bench.lines
+
+    await eventually_async(says)
+    return task, bench.newest().id
+
+
+async def test_a_build_can_be_cancelled_by_its_id(bench: Bench) -> None:
+    task, id = await begun(bench, await bench.commit(PROCFILE))
+    await bench.service.cancel(id)
+    with pytest.raises(OperationCancelledError, match="The build was cancelled"):
+        await task
+    assert bench.newest().state is BuildState.CANCELLED
+    await bench.service.cancel(id)
+
+
+async def test_a_caller_that_is_cancelled_cancels_its_build(bench: Bench) -> None:
+    task, _ = await begun(bench, await bench.commit(PROCFILE))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert bench.newest().state is BuildState.CANCELLED
+
+
+async def test_a_follower_sees_what_was_said_and_then_the_end(bench: Bench) -> None:
+    task, id = await begun(bench, await bench.commit(PROCFILE))
+    following = asyncio.create_task(collect(bench.service.follow(id)))
+    await bench.service.cancel(id)
+    await asyncio.gather(task, return_exceptions=True)
+    assert await following == ["begun", "The build was cancelled; nothing was changed."]
+
+
+async def collect(lines: AsyncIterator[str]) -> list[str]:
+    return [line async for line in lines]
+
+
+async def test_a_build_over_its_limit_is_ended(server: Server, work: WorkTree) -> None:
+    async with opened(server, work, replace(server.settings, build_limit=0.05)) as bench:
+        bench.service = bench.serving(Endless())
+        with pytest.raises(OperationTimedOutError, match=r"took longer than 0\.05 s"):
+            await bench.build(await bench.commit(PROCFILE))
+        assert bench.newest().state is BuildState.FAILED
+
+
+async def test_a_build_that_never_was_has_no_lines(bench: Bench) -> None:
+    assert await collect(bench.service.follow(BuildId("none"))) == []
