@@ -86,6 +86,7 @@ def resumed(
 
 
 def _cancel(mini: Invocation, path: str) -> None:
+    mini.output.break_line()
     complain("Cancelling …")
     try:
         mini.client.change("POST", f"{path}/cancel", Deployment)
@@ -96,7 +97,9 @@ def _cancel(mini: Invocation, path: str) -> None:
 def _succeeded(mini: Invocation, ended: Deployment, *, said: list[str]) -> Deployment:
     if ended["state"] == "succeeded":
         return ended
-    mini.output.result(ended, [])
+    if mini.json:
+        mini.output.result(ended, [])
+    mini.output.break_line()
     if ended["reason"] not in said:
         complain(ended["reason"] or f"The deployment {ended['state']}.")
     raise typer.Exit(ended["exit_code"] or 1)

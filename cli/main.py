@@ -36,11 +36,13 @@ def execute(arguments: Sequence[str], *, environ: Mapping[str, str], clock: "Cal
     try:
         return _dispatch(arguments, invocation)
     except PaasError as error:
+        invocation.output.break_line()
         complain(error.message)
         return exit_code(error.code)
     except typer.TyperException as error:
         return _usage(error)
     except (KeyboardInterrupt, typer.Abort):
+        invocation.output.break_line()
         return _INTERRUPTED
     except BrokenPipeError:
         return 1

@@ -1,6 +1,7 @@
 """What a command prints: data on stdout, progress and warnings on stderr. It never asks the server anything."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -17,6 +18,7 @@ class Output:
     def __init__(self, *, json_wanted: bool = False, quiet: bool = False) -> None:
         self.json_wanted = json_wanted
         self._quiet = quiet
+        self._line_is_open = False
 
     def data(self, text: str) -> None:
         """Print one line of data; what an app may have written is made safe for a terminal."""
@@ -24,6 +26,7 @@ class Output:
 
     def result(self, document: object, lines: Iterable[str]) -> None:
         """Print what a command came to: one JSON document with `--json`, else lines for people."""
+        self._line_is_open = False
         if self.json_wanted:
             print(json.dumps(document, indent=2, ensure_ascii=False), flush=True)
             return
@@ -45,12 +48,14 @@ class Output:
     def begin(self, text: str) -> None:
         """Print the beginning of a line that the result completes: `Scaling processes... done`."""
         if not self._quiet and not self.json_wanted:
-            print(safe(text), end=" ", file=sys.stderr, flush=True)
+            self._line_is_open = _one_place()
+            print(safe(text), end=" " if self._line_is_open else "\n", file=sys.stderr, flush=True)
 
     def break_line(self) -> None:
-        """End a begun line on stderr, before something else is printed there."""
-        if not self._quiet and not self.json_wanted:
+        """End a begun line that no result has completed, before something else is printed there."""
+        if self._line_is_open:
             print(file=sys.stderr, flush=True)
+            self._line_is_open = False
 
     def output_line(self, kind: str, text: str) -> None:
         """Print one line of a build or deployment in the form of a buildpack's output."""
@@ -92,6 +97,15 @@ def aligned(rows: Iterable[Sequence[str]], *, gap: str = "  ") -> list[str]:
     return [
         gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
     ]
+
+
+def _one_place() -> bool:
+    """Return whether both streams end in the same place, a terminal or a file."""
+    try:
+        out, err = os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.path.samestat(out, err)
 
 
 def _print(stream: TextIO, text: str) -> None:

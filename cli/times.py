@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from paas.errors import InvalidError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|h|d|)")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(s|m|h|d|)")
 
 
 def parsed(text: str) -> datetime:

@@ -114,7 +114,10 @@ def _of_types(mini: Invocation, found: list[Instance], types: list[str]) -> list
 
 
 def _listed(mini: Invocation, found: list[Instance]) -> Iterator[str]:
-    for number, (kind, group) in enumerate(groupby(found, key=lambda instance: instance["type"])):
+    long_running_first = sorted(found, key=lambda instance: instance["one_off"])
+    for number, (kind, group) in enumerate(
+        groupby(long_running_first, key=lambda instance: instance["type"])
+    ):
         instances = list(group)
         if number:
             yield ""
@@ -128,7 +131,7 @@ def _line(mini: Invocation, instance: Instance) -> str:
     parts = [f"{instance['name']}: {_state(mini, instance)}", f"v{instance['release']}"]
     if instance["state"] not in ("crashed", "stopped") and instance["port"] is not None:
         parts.append(f":{instance['port']}")
-    if instance["one_off"]:
+    if instance["one_off"] and instance["command"]:
         parts.append(instance["command"])
     return "  ".join(parts)
 
