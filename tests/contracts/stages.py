@@ -159,7 +159,7 @@ class ProcessStage:
     def __init__(self, folder: Path) -> None:
         self.settings = Settings(home=folder / "home", stop_grace=1.0)
         self.exits: Exits = []
-        self._home_id = new_id()
+        self.home_id = new_id()
         self._outputs = _Outputs(folder)
         self._foreigners: list[socket.socket] = []
         self._begin()
@@ -205,7 +205,7 @@ class ProcessStage:
             foreigner.close()
 
     def _begin(self) -> None:
-        self.engine = ProcessEngine(self.settings, home_id=self._home_id, clock=SystemClock())
+        self.engine = ProcessEngine(self.settings, home_id=self.home_id, clock=SystemClock())
         self.engine.on_exit(lambda id, status: self.exits.append((id, status)))
 
 

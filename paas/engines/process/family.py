@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from paas.domain.ids import InstanceId
 from paas.domain.instance import ProcessIdentity
 from paas.engines.process import pidfd, proc
+from paas.engines.process.orphans import reap
 from paas.engines.process.proc import Process
 from paas.engines.process.scratch import Scratch
 from paas.engines.process.spawn import INSTANCE_MARKER
@@ -23,20 +24,11 @@ class Family:
         self._id = id
         self._leader = leader
         self._scratch = scratch
-        self._killed: list[ProcessIdentity] = []
+        self._seen: set[ProcessIdentity] = set()
 
     def alive(self) -> list[Process]:
         """Return those that run now, by kin."""
-        processes = [each for each in proc.scan() if not _ours(each)]
-        session = self._session(processes)
-        since = self._leader.start_time if self._leader else 0
-        members = {
-            each.pid
-            for each in processes
-            if each.session == session
-            or (each.start_time >= since and proc.variable(each.pid, INSTANCE_MARKER) == self._id)
-        }
-        return [each for each in _with_descendants(members, processes) if not each.dead]
+        return [each for each in self._members() if not each.dead]
 
     def any_alive(self) -> bool:
         """Return whether any runs now, by kin."""
@@ -56,12 +48,31 @@ class Family:
 
     def kill(self) -> bool:
         """Kill what runs, and reap what came to us as an orphan; return whether anything ran. To be repeated."""
-        self._reap()
-        targets = self.alive() or self._holders()
+        members = self._members()
+        for process in members:
+            if process.dead and process.parent == os.getpid() and _identity(process) != self._leader:
+                reap(process.pid)
+        targets = [each for each in members if not each.dead] or self._holders()
         for process in targets:
             pidfd.send(_identity(process), signal.SIGKILL)
-        self._killed += [_identity(process) for process in targets]
+        self._seen |= {_identity(process) for process in targets}
         return bool(targets)
+
+    def _members(self) -> list[Process]:
+        """Return its processes, by kin or because they were seen to be its: what is dead shows no environment."""
+        processes = [each for each in proc.scan() if not _ours(each)]
+        session = self._session(processes)
+        since = self._leader.start_time if self._leader else 0
+        members = {
+            each.pid
+            for each in processes
+            if each.session == session
+            or _identity(each) in self._seen
+            or (each.start_time >= since and proc.variable(each.pid, INSTANCE_MARKER) == self._id)
+        }
+        found = _with_descendants(members, processes)
+        self._seen |= {_identity(each) for each in found}
+        return found
 
     def _session(self, processes: Iterable[Process]) -> int | None:
         """Return the number of the session while it is the instance's for sure: its leader is there, dead or alive."""
@@ -73,14 +84,6 @@ class Family:
             return []
         lock = str(self._scratch.lock)
         return [each for each in proc.scan() if not _ours(each) and not each.dead and _holds(each.pid, lock)]
-
-    def _reap(self) -> None:
-        for who in self._killed:
-            if who != self._leader and proc.find(who):
-                try:
-                    os.waitid(os.P_PID, who.pid, os.WEXITED | os.WNOHANG)
-                except ChildProcessError:
-                    continue
 
 
 def _ours(process: Process) -> bool:

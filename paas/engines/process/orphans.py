@@ -41,12 +41,13 @@ class Orphans:
         for zombie in zombies:
             who = ProcessIdentity(proc.boot_id(), zombie.pid, zombie.start_time)
             if zombie.session in leaders or who in self._seen:
-                _reap(zombie.pid)
+                reap(zombie.pid)
             else:
                 waiting.add(who)
         self._seen = waiting
 
 
-def _reap(pid: int) -> None:
+def reap(pid: int) -> None:
+    """Let go of one child that has ended; nothing where it is none of ours."""
     with suppress(ChildProcessError):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
