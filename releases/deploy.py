@@ -20,7 +20,7 @@ from paas.threads import in_thread
 from releases import rollback
 from releases.changes import Change, Configure, GoBack, Parts, Push, Unchanged
 from releases.config import ConfigChanges
-from releases.lease import Leases
+from releases.lease import Leases, Ticket
 from releases.outputs import OutputLine, Outputs
 from releases.ports import Artifacts, BuildPart, Repositories, SupervisorPart
 from releases.records import recorded
@@ -174,19 +174,21 @@ class Deployer:
         waits_for = self.leases.holder(app.id)
         ticket = self.leases.enter(app, who=f"{change.title} by {actor}", wait=wait_lock)
         try:
-            unchanged = None if waits_for else await self._check(app, change)
+            unchanged = None if waits_for else await self._check(app, change, ticket)
             deployment = await recorded(self._store.deployments.begin, app.id, kind=change.kind, actor=actor)
-            output = await self._outputs.open(deployment.id)
         except BaseException:
             ticket.leave()
             raise
+        output = self._outputs.open(deployment.id)
         if waits_for:
             output.step(f"Waiting for {waits_for}")
         story = self._underway[deployment.id] = Underway(app, deployment, change, ticket, output)
         story.task = asyncio.create_task(self._see_through(story), name=f"deployment {deployment.id}")
+        await asyncio.sleep(0)  # a task that is cancelled before its first step would not even record that
         return await self.wait(deployment) if unchanged else deployment
 
-    async def _check(self, app: App, change: Change) -> Unchanged | None:
+    async def _check(self, app: App, change: Change, ticket: Ticket) -> Unchanged | None:
+        await ticket.granted()
         return await change.check(await in_thread(self._store.apps.get_by_id, app.id), self._parts)
 
     async def _revert(self, app: App, unstable: ReleaseId, cause: str) -> None:

@@ -31,10 +31,9 @@ class Leases:
         Raises LeaseHeldError at once where `wait` is 0 and another one holds the lease; one that tidies up does not
         count, it is over in a moment.
         """
-        queue = self._queues.get(app.id, ())
-        if wait <= 0 and (other := next((each for each in queue if not each.tidying), None)):
-            raise LeaseHeldError(_held(app, other.who))
-        return self._add(Ticket(app, who=who, wait=max(wait, TIDYING_LIMIT), leases=self))
+        if wait <= 0 and (holder := self.holder(app.id)):
+            raise LeaseHeldError(_held(app, holder))
+        return self._add(Ticket(app, who=who, wait=wait if wait > 0 else TIDYING_LIMIT, leases=self))
 
     def enter_to_tidy(self, app: App, *, who: str) -> "Ticket | None":
         """Take the lease to tidy up behind the app, None where it is held: tidying up can wait for another time."""
@@ -43,9 +42,8 @@ class Leases:
         return self._add(Ticket(app, who=who, wait=0, leases=self, tidying=True))
 
     def holder(self, app: AppId) -> str | None:
-        """Return who holds the app's lease: `the push of 3f2c1ab by me`."""
-        queue = self._queues.get(app)
-        return queue[0].who if queue else None
+        """Return who holds the app's lease or is next, `the push of 3f2c1ab by me`; one that tidies up does not count."""
+        return next((each.who for each in self._queues.get(app, ()) if not each.tidying), None)
 
     def _add(self, ticket: "Ticket") -> "Ticket":
         self._queues.setdefault(ticket.app.id, deque()).append(ticket)
@@ -86,9 +84,19 @@ class Ticket:
         """Give the place up. Repeating it does nothing."""
         self._leases._leave(self)
 
+    async def granted(self) -> None:
+        """Return when the lease is this ticket's; raises LeaseHeldError once it has waited for as long as it may."""
+        if self.held:
+            return
+        try:
+            await within(self.turn.wait(), self._wait, clock=self._leases._clock)
+        except TimeoutError:
+            holder = self._leases.holder(self.app.id) or self.who
+            raise LeaseHeldError(_held(self.app, holder, waited=self._wait)) from None
+
     async def __aenter__(self) -> Self:
         try:
-            await self._granted()
+            await self.granted()
         except BaseException:
             self.leave()
             raise
@@ -98,15 +106,6 @@ class Ticket:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.leave()
-
-    async def _granted(self) -> None:
-        if self.held:
-            return
-        try:
-            await within(self.turn.wait(), self._wait, clock=self._leases._clock)
-        except TimeoutError:
-            holder = self._leases.holder(self.app.id) or self.who
-            raise LeaseHeldError(_held(self.app, holder, waited=self._wait)) from None
 
 
 def _held(app: App, holder: str, *, waited: float = 0) -> str:

@@ -48,12 +48,13 @@ class Outputs:
         self._clock = clock
         self._open: dict[DeploymentId, Output] = {}
 
-    async def open(self, deployment: DeploymentId) -> "Output":
+    def open(self, deployment: DeploymentId) -> "Output":
+        """Return the output of a new deployment to write to. Close it."""
+        return self._opened(deployment, ())
+
+    async def reopen(self, deployment: DeploymentId) -> "Output":
         """Return the output to write to, going on after what an earlier control plane wrote. Close it."""
-        before = await in_thread(_mend, self.path(deployment))
-        output = Output(self.path(deployment), before, clock=self._clock)
-        self._open[deployment] = output
-        return output
+        return self._opened(deployment, await in_thread(_mend, self.path(deployment)))
 
     async def close(self, deployment: DeploymentId) -> None:
         """End an output: what was written is in its file, and followers come to their end."""
@@ -70,6 +71,10 @@ class Outputs:
         for line in await in_thread(_read, self.path(deployment)):
             if line.sequence > after:
                 yield line
+
+    def _opened(self, deployment: DeploymentId, before: Iterable[OutputLine]) -> "Output":
+        output = self._open[deployment] = Output(self.path(deployment), before, clock=self._clock)
+        return output
 
     def path(self, deployment: DeploymentId) -> Path:
         """Return where a deployment's output is kept."""

@@ -23,6 +23,6 @@ async def recover(store: Store, outputs: Outputs) -> None:
             code=OperationCancelledError.code,
             reason=RESTARTED,
         )
-        output = await outputs.open(deployment.id)
+        output = await outputs.reopen(deployment.id)
         output.error(f"{RESTARTED[0].upper()}{RESTARTED[1:]}; nothing was changed.")
         await outputs.close(deployment.id)

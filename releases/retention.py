@@ -107,12 +107,15 @@ class Retention:
 
     async def prune(self, app: AppId, *, dry_run: bool, keep: int | None = None) -> list[Collected]:
         """Remove, or only name, the artifacts that an app keeps no longer; none while a deployment is under way."""
+        keep = keep or self._settings.keep_artifacts
         named = await in_thread(self._store.apps.get_by_id, app)
+        if not await in_thread(self._superfluous, app, keep):
+            return []
         ticket = self._leases.enter_to_tidy(named, who="the garbage collection")
         if ticket is None:
             return []
         async with ticket:
-            return await self._prune(app, keep=keep or self._settings.keep_artifacts, dry_run=dry_run)
+            return await self._prune(app, keep=keep, dry_run=dry_run)
 
     async def _prune_quietly(self, app: AppId) -> None:
         try:
@@ -122,31 +125,20 @@ class Retention:
 
     async def _prune(self, app: AppId, *, keep: int, dry_run: bool) -> list[Collected]:
         collected = []
-        for build, artifact, shared in await in_thread(self._superfluous, app, keep):
-            size = await in_thread(self._size, artifact)
-            collected.append(Collected("artifact", _name(artifact), 0 if shared else size))
+        for build, artifact in await in_thread(self._superfluous, app, keep):
+            collected.append(Collected("artifact", _name(artifact), await in_thread(self._size, artifact)))
             if not dry_run:
                 await in_thread(self._forget, app, build, artifact)
-                if not shared:
-                    await self._builds.remove(artifact)
+                await self._builds.remove(artifact)
         return collected
 
-    def _superfluous(self, app: AppId, keep: int) -> list[tuple[BuildId, Artifact, bool]]:
-        """Return the builds to prune, their artifacts, and whether another build still has the same artifact."""
-        everyones = self._store.builds.artifacts()
-        own = [(build, artifact) for owner, build, artifact in everyones if owner == app]
-        living = app in {each.id for each in self._store.apps.list()}
-        served = (
-            [release.build for release in self._store.releases.served(app) if release.build] if living else []
-        )
-        gone = set(superfluous(own, needed=self._needed(app), served=served, keep=keep if living else 0))
-        staying = {artifact for _, build, artifact in everyones if build not in gone}
-        found: list[tuple[BuildId, Artifact, bool]] = []
-        for build, artifact in own:
-            if build in gone:
-                found.append((build, artifact, artifact in staying))
-                staying.add(artifact)  # two builds of one artifact: it is removed once
-        return found
+    def _superfluous(self, app: AppId, keep: int) -> list[tuple[BuildId, Artifact]]:
+        own = [(build, artifact) for owner, build, artifact in self._store.builds.artifacts() if owner == app]
+        living = any(each.id == app for each in self._store.apps.list())
+        served = [release.build for release in self._store.releases.served(app) if release.build and living]
+        kept = keep if living else 0
+        gone = set(superfluous(own, needed=self._needed(app), served=served, keep=kept))
+        return [(build, artifact) for build, artifact in own if build in gone]
 
     def _needed(self, app: AppId) -> set[BuildId]:
         """Return the builds that run, serve or are being deployed."""

@@ -119,9 +119,7 @@ class Steps:
         )
         state = DeploymentState.CANCELLED if cancelled else DeploymentState.FAILED
         story.output.error(error.message)
-        await recorded(
-            self._store.deployments.fail, story.id, state=state, code=error.code, reason=error.message
-        )
+        await recorded(self._record_failure, story, state, error)
         self._supervisor.nudge()
 
     async def _advance(

@@ -26,7 +26,7 @@ async def read(outputs: Outputs, *, after: int = 0) -> list[OutputLine]:
 
 
 async def test_an_ended_output_is_replayed_from_its_file(outputs: Outputs) -> None:
-    output = await outputs.open(ID)
+    output = outputs.open(ID)
     output.step("Building 3f2c1ab (main)")
     output.line("fetching")
     output.error('it failed: ü \u2028 "quoted"')
@@ -39,7 +39,7 @@ async def test_an_ended_output_is_replayed_from_its_file(outputs: Outputs) -> No
 
 
 async def test_a_follower_gets_what_was_and_what_comes_until_the_end(outputs: Outputs) -> None:
-    output = await outputs.open(ID)
+    output = outputs.open(ID)
     output.step("one")
     following = asyncio.create_task(read(outputs))
     late = asyncio.create_task(read(outputs, after=2))
@@ -58,13 +58,13 @@ async def test_an_unknown_output_is_empty(outputs: Outputs) -> None:
 async def test_an_output_goes_on_after_a_crash_that_tore_its_last_line(
     tmp_path: Path, outputs: Outputs
 ) -> None:
-    output = await outputs.open(ID)
+    output = outputs.open(ID)
     output.step("one")
     await outputs.close(ID)
     with outputs.path(ID).open("a") as file:
         file.write('{"sequence": 2, "at": "2026')
     again = Outputs(Settings(tmp_path), clock=SystemClock())
-    (await again.open(ID)).error("the control plane was restarted")
+    (await again.reopen(ID)).error("the control plane was restarted")
     await again.close(ID)
     assert [(line.sequence, line.text) for line in await read(again)] == [
         (1, "one"),
@@ -73,7 +73,7 @@ async def test_an_output_goes_on_after_a_crash_that_tore_its_last_line(
 
 
 async def test_what_a_build_prints_is_bounded_and_the_steps_still_come(outputs: Outputs) -> None:
-    output = await outputs.open(ID)
+    output = outputs.open(ID)
     for _ in range(module.OUTPUT_LIMIT // 60_000 + 10):
         output.line("x" * 60_000)
     output.step("the end")
@@ -85,7 +85,7 @@ async def test_what_a_build_prints_is_bounded_and_the_steps_still_come(outputs: 
 
 async def test_a_file_that_cannot_be_written_stops_nobody(tmp_path: Path, outputs: Outputs) -> None:
     (tmp_path / "outputs").write_text("no folder")
-    output = await outputs.open(ID)
+    output = outputs.open(ID)
     following = asyncio.create_task(read(outputs))
     output.step("one")
     await asyncio.sleep(0)
