@@ -89,11 +89,17 @@ class _Wanted:
 
     def may_be_in(self, found: Record) -> bool:
         """Return whether the record may hold a wanted line."""
-        until = self.filter.until
-        if found.kind is Kind.CHECKPOINT or (until and moment(found.at) > until + _LATENESS):
+        if found.kind is Kind.CHECKPOINT or self._is_to_come(found):
             return False
         probe = LogLine(found.first, _EPOCH, found.source, found.instance, found.version, "")
         return self._of_records.matches(probe)
+
+    def _is_to_come(self, found: Record) -> bool:
+        """Return whether all lines of the record are newer than what is wanted."""
+        if self.filter.until is None:
+            return False
+        lateness = _LATENESS if found.kind is Kind.STAMPED else timedelta()
+        return moment(found.at) > self.filter.until + lateness
 
     def has(self, line: LogLine) -> bool:
         """Return whether `line`, of a record that may hold wanted ones, is wanted."""
