@@ -5,9 +5,13 @@ import os
 import signal
 import socket
 import sys
-import time
+import threading
 
 PART = json.loads(sys.argv[1])
+
+
+def wait(seconds: float) -> None:
+    threading.Event().wait(seconds)
 
 
 def act() -> None:
@@ -22,10 +26,10 @@ def act() -> None:
             print(text, end="", flush=True)
         sys.exit(PART["exits"] or 0)
     if PART["exits"] is not None:
-        time.sleep(PART["exits_after"])
+        wait(PART["exits_after"])
         sys.exit(PART["exits"])
     if PART["listens"]:
-        time.sleep(PART["listens_after"])
+        wait(PART["listens_after"])
         listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"]) + PART["port_shift"]))
         print("listening", listener.getsockname()[1], flush=True)
     while True:

@@ -25,6 +25,15 @@ async def until_told(stage: Stage, id: InstanceId) -> ExitStatus:
     return (await eventually_async(told))[0]
 
 
+async def until_listening(stage: Stage, id: InstanceId, port: int | None) -> str:
+    assert port is not None
+
+    async def address() -> str | None:
+        return await stage.engine.address(id, port)
+
+    return await eventually_async(address) or ""
+
+
 async def output_of(attachment: Attachment) -> str:
     return b"".join([block async for block in attachment.output()]).decode().replace("\r\n", "\n")
 
@@ -100,15 +109,6 @@ async def test_a_less_patient_stop_shortens_the_grace(stage: Stage) -> None:
     await asyncio.sleep(0)
     assert await stage.engine.stop(spec.id, grace=0.1) == ExitStatus(-9)
     assert await patient == ExitStatus(-9)
-
-
-async def until_listening(stage: Stage, id: InstanceId, port: int | None) -> str:
-    assert port is not None
-
-    async def address() -> str | None:
-        return await stage.engine.address(id, port)
-
-    return await eventually_async(address) or ""
 
 
 async def test_an_instance_has_an_address_once_it_listens(stage: Stage) -> None:

@@ -138,7 +138,7 @@ class ProcessEngine:
         """Start it in a task of its own: a caller that goes away in between leaves an instance that can be stopped."""
         starting = asyncio.create_task(self._begin(spec, files))
         self._starting[spec.id] = starting
-        starting.add_done_callback(lambda _: self._starting.pop(spec.id))
+        starting.add_done_callback(lambda _: self._starting.pop(spec.id, None))
         try:
             return await asyncio.shield(starting)
         finally:

@@ -61,7 +61,8 @@ def send_group_without_flag(handle: int, who: ProcessIdentity, number: int) -> N
     Only a child that is not reaped holds its number for certain, so any other's group is signalled one by one.
     """
     if is_child(handle):
-        os.killpg(who.pid, number)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(who.pid, number)
     elif proc.find(who):
         for process in proc.scan():
             if process.group == who.pid:
