@@ -8,8 +8,8 @@ from paas.engines.process import proc
 from tests.contracts.stages import ProcessStage
 from tests.eventually import eventually_async
 
-FOREVER = "31536000"
-"""Seconds to sleep, by which a test's own sleepers are told from others."""
+FOREVER = str(1_000_000_000 + os.getpid())
+"""Seconds to sleep, by which the sleepers of this test run are told from all others."""
 
 
 def sleepers() -> set[int]:
