@@ -4,28 +4,15 @@ It never chooses: the balancer does.
 """
 
 import asyncio
-from typing import Protocol
+import os
+from contextlib import suppress
+from typing import cast
 
 from paas.domain.route import Backend
 from paas.router.limits import Limits
+from paas.router.ports import Rider
 
-
-class Rider(Protocol):
-    """Whoever uses a connection to a backend: an exchange. All of these are called by the connection."""
-
-    def from_backend(self, data: bytes) -> None: ...
-
-    def backend_ended(self) -> None: ...
-
-    def backend_lost(self, error: Exception | None) -> None: ...
-
-    def backend_full(self) -> None: ...
-
-    def backend_ready(self) -> None: ...
-
-    def cut(self) -> None:
-        """End the exchange now, whatever it is at."""
-        ...
+_LATE_LIMIT = 256 * 1024
 
 
 class BackendConnection(asyncio.Protocol):
@@ -39,8 +26,7 @@ class BackendConnection(asyncio.Protocol):
         self.unused_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows what TCP always gives
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
 
     def data_received(self, data: bytes) -> None:
         if self.rider is None:
@@ -56,9 +42,24 @@ class BackendConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._backend.forget(self)
+        if self.rider is not None and exc is not None and (late := self._unread()):
+            self.rider.from_backend(late)
         rider, self.rider = self.rider, None
         if rider is not None:
             rider.backend_lost(exc)
+
+    def _unread(self) -> bytes:
+        """Return what the backend had sent before it reset the connection: often the answer to an upload that it
+        did not want to the end, which the loop drops when its own write fails first."""
+        socket = self._transport.get_extra_info("socket") if self._transport is not None else None
+        received = b""
+        with suppress(OSError):
+            while socket is not None and len(received) < _LATE_LIMIT:
+                block = os.read(socket.fileno(), _LATE_LIMIT)
+                if not block:
+                    break
+                received += block
+        return received
 
     def pause_writing(self) -> None:
         if self.rider is not None:

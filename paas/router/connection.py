@@ -8,6 +8,7 @@ import fcntl
 import struct
 import termios
 from collections.abc import Callable
+from typing import cast
 
 from paas.router.context import Context, new_request_id
 from paas.router.deadline import Deadline
@@ -39,8 +40,7 @@ class ClientConnection(asyncio.Protocol):
 
     # -- what the socket does ---------------------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows what TCP always gives
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         self.peer = peer[0] if peer else "unknown"
         self.origin = origin_lines(self.peer, own[1] if own else 0)

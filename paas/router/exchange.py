@@ -5,61 +5,18 @@ whether a request may be sent again, and ends exactly once. It reads no socket i
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from paas.router.access_log import Entry
+from paas.router.answer import Answer
 from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
 from paas.router.body import Body
 from paas.router.context import Context, new_request_id
-from paas.router.deadline import Deadline
-from paas.router.forward import (
-    backend_request,
-    client_response,
-    ends_with_connection,
-    interim_response,
-    may_be_repeated,
-    refused_request,
-    request_body,
-    response_body,
-)
-from paas.router.head import MalformedError, RequestHead, ResponseHead, parse_response, split_head
+from paas.router.forward import backend_request, may_be_repeated, refused_request, request_body
+from paas.router.head import MalformedError, RequestHead
+from paas.router.ports import Client
 from paas.router.reach import UnreachedError, reach
 from paas.router.refusal import H12, H13, H15, H17, H18, H27, H28, H80, NO_SUCH_APP, Refusal, bad_request
-
-
-class Client(Protocol):
-    """The client's connection, as an exchange uses it."""
-
-    peer: str
-    origin: bytes
-    deadline: Deadline
-
-    def write(self, data: bytes) -> None: ...
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def end(self) -> None:
-        """Tell the client that nothing more comes."""
-        ...
-
-    def take_unread(self) -> bytes:
-        """Return, and forget, what came after the request."""
-        ...
-
-    def takes_bytes(self) -> bool:
-        """Return whether the client has read anything since this was asked last."""
-        ...
-
-    def abort(self) -> None:
-        """Break the connection, so that a half answer cannot pass for a whole one."""
-        ...
-
-    def finished(self, *, keep_alive: bool) -> None:
-        """The exchange is over."""
-        ...
 
 
 class Exchange:
@@ -79,15 +36,10 @@ class Exchange:
         self._connection: BackendConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._repeated = False
-        self._received = b""
         self._heard = False
-        self._response: Body | None = None
-        self._reusable = False
-        self._keep_alive = False
-        self._upgraded = False
+        self._answer = Answer(head, request_id=self._id)
+        self._answering = False
         self._one_side_ended = False
-        self._size = 0
-        self._status = 0
         self._over = False
 
     # -- what the client does ---------------------------------------------------------------------------------
@@ -108,7 +60,7 @@ class Exchange:
 
     def from_client(self, data: bytes) -> bytes:
         """Take bytes of the request's body; return what belongs to the next request."""
-        if self._upgraded and self._connection is not None:
+        if self._answer.upgraded and self._connection is not None:
             self._client.deadline.set(self._context.limits.idle)
             self._connection.write(data)
             return b""
@@ -129,7 +81,7 @@ class Exchange:
 
     def client_ended(self) -> None:
         """The client sends no more; it may still read."""
-        if self._upgraded and self._connection is not None:
+        if self._answer.upgraded and self._connection is not None:
             self._end_one_side(self._connection.end)
         elif not self._request.done:
             self.client_lost()
@@ -138,9 +90,7 @@ class Exchange:
         """The client has gone."""
         if self._over:
             return
-        if not self._upgraded:
-            self._status = H27.status
-        self._end(None if self._upgraded else H27, keep_alive=False)
+        self._end(None if self._answer.upgraded else H27, keep_alive=False)
 
     def client_full(self) -> None:
         """The client reads slower than the backend sends."""
@@ -155,7 +105,7 @@ class Exchange:
 
     def expired(self) -> None:
         """Nothing has happened for too long."""
-        if self._response is None and not self._upgraded:
+        if not self._answering:
             # A body that the backend does not read is the backend's silence, not the client's.
             stalled = self._request.done or self._unsent or (self._connection and not self._connection.usable)
             self._refuse(H12 if stalled else H28)
@@ -166,34 +116,30 @@ class Exchange:
 
     def cut(self) -> None:
         """End it now: its backend is about to stop, or the router is."""
-        self._break(None if self._upgraded else H18 if self._response is not None else H13)
+        self._break(None if self._answer.upgraded else H18 if self._answering else H13)
 
     # -- what the backend does --------------------------------------------------------------------------------
     def from_backend(self, data: bytes) -> None:
         self._heard = True
         self._client.deadline.set(self._context.limits.idle)
-        if self._upgraded:
-            self._size += len(data)
-            self._client.write(data)
-            return
-        head = b""
+        upgraded = self._answer.upgraded
+        may_keep_client = self._request.done and not self._context.stopping
         try:
-            if self._response is None:
-                head, data = self._read_heads(data)
-            if self._response is None:
-                self._pass_interim(head, data)
-                return
-            body, rest = self._response.take(data)
+            out = self._answer.take(data, may_keep_client=may_keep_client)
         except MalformedError:
             self._break(H17)
             return
-        if head or body:
-            self._client.write(head + body if head else body)
-        if self._response.done:
-            self._answered(reuse=self._reusable and not rest)
+        if out:
+            self._answering = self._answer.begun
+            self._client.write(out)
+        if self._answer.done:
+            self._answered(reuse=True)
+        elif self._answer.upgraded and not upgraded and self._connection is not None:
+            self._connection.write(self._client.take_unread())
+            self._client.resume()
 
     def backend_ended(self) -> None:
-        if self._upgraded:
+        if self._answer.upgraded:
             self._end_one_side(self._client.end)
         else:
             self.backend_lost(None)
@@ -201,11 +147,11 @@ class Exchange:
     def backend_lost(self, error: Exception | None) -> None:
         if self._over:
             return
-        if self._upgraded:
+        if self._answer.upgraded:
             self._end(None, keep_alive=False)
-        elif self._response is None:
+        elif not self._answering:
             self._unanswered()
-        elif error is None and (tail := self._response.end()) is not None:
+        elif error is None and (tail := self._answer.end()) is not None:
             self._client.write(tail)
             self._answered(reuse=False)
         else:
@@ -257,7 +203,7 @@ class Exchange:
 
     def _wait_for_progress(self) -> None:
         limits = self._context.limits
-        waits = self._request.done and self._response is None
+        waits = self._request.done and not self._answering
         self._client.deadline.set(limits.first_byte if waits else limits.idle)
 
     def _unanswered(self) -> None:
@@ -269,58 +215,13 @@ class Exchange:
         else:
             self._refuse(H13)
 
-    # -- passing the answer on --------------------------------------------------------------------------------
-    def _read_heads(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the heads to pass on, and what follows them. Sets `_response` with the final one."""
-        data = self._received + data
-        self._received = b""
-        out = b""
-        while (split := split_head(data)) is not None:
-            block, data = split
-            head = parse_response(block)
-            if head.status == 101:
-                self._upgrade(head)
-                return out + interim_response(head), data
-            if head.status >= 200:
-                return out + self._begin_response(head), data
-            if self._head.minor == 1:
-                out += interim_response(head)
-        self._received = data
-        return out, b""
-
-    def _upgrade(self, head: ResponseHead) -> None:
-        if not self._head.upgrade or not head.upgrade:
-            raise MalformedError("it switches to a protocol that nobody asked for")
-        self._upgraded = True
-        self._status = head.status
-
-    def _pass_interim(self, heads: bytes, data: bytes) -> None:
-        if heads or data:
-            self._size += len(data)
-            self._client.write(heads + data)
-        if self._upgraded and self._connection is not None:
-            self._connection.write(self._client.take_unread())
-            self._client.resume()
-
-    def _begin_response(self, head: ResponseHead) -> bytes:
-        self._status = head.status
-        self._response = response_body(self._head, head)
-        self._reusable = head.keep_alive
-        self._keep_alive = (
-            self._head.keep_alive
-            and self._request.done
-            and not ends_with_connection(self._head, head)
-            and not self._context.stopping
-        )
-        return client_response(self._head, head, request_id=self._id, keep_alive=self._keep_alive)
-
-    def _answered(self, *, reuse: bool) -> None:
-        self._end(None, keep_alive=self._keep_alive, reuse=reuse and self._request.done)
-
     # -- the end ----------------------------------------------------------------------------------------------
+    def _answered(self, *, reuse: bool) -> None:
+        reuse = reuse and self._answer.keeps_backend and self._request.done
+        self._end(None, keep_alive=self._answer.keeps_client, reuse=reuse)
+
     def _refuse(self, refusal: Refusal) -> None:
         """Answer in the backend's place; nothing of an answer was sent yet."""
-        self._status = refusal.status
         keep_alive = self._head.keep_alive and self._request.done and not self._context.stopping
         self._client.write(refused_request(refusal, self._head, request_id=self._id, keep_alive=keep_alive))
         self._end(refusal, keep_alive=keep_alive)
@@ -329,7 +230,7 @@ class Exchange:
         """End it for `refusal`, whether or not an answer has begun."""
         if self._over:
             return
-        if self._response is None and not self._upgraded and refusal is not None:
+        if not self._answering and refusal is not None:
             self._refuse(refusal)
             return
         self._client.abort()
@@ -347,8 +248,6 @@ class Exchange:
         if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None
-        if self._response is not None:
-            self._size = self._response.payload
         name = self._backend.name if self._backend is not None else ""
         self._leave(reuse=reuse)
         self._record(refusal, name)
@@ -362,7 +261,7 @@ class Exchange:
         backend.riders.discard(self)
         if reuse:
             backend.give_back(connection)
-        elif self._upgraded:
+        elif self._answer.upgraded:
             connection.finish()
         else:
             connection.close()
@@ -370,8 +269,11 @@ class Exchange:
     def _record(self, refusal: Refusal | None, instance: str) -> None:
         seconds = self._context.loop.time() - self._began
         code = refusal.code if refusal else ""
+        cut_short = self._answering and refusal is not H27
+        status = self._answer.status if refusal is None or cut_short else refusal.status
+        size = self._answer.size if self._answering else 0
         metrics = self._app.metrics if self._app is not None else self._context.unrouted
-        metrics.record(status=self._status, code=code, seconds=seconds, size=self._size)
+        metrics.record(status=status, code=code, seconds=seconds, size=size)
         if self._app is None:
             return
         self._context.log.write(
@@ -385,8 +287,8 @@ class Exchange:
                 instance=instance,
                 connect=self._connect_seconds,
                 service=seconds - (self._connect_seconds or 0.0),
-                status=self._status,
-                size=self._size,
+                status=status,
+                size=size,
                 code=code,
                 description=refusal.description if refusal else "",
             ),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from websockets.asyncio.client import connect
@@ -207,6 +208,30 @@ async def test_an_answer_before_the_uploads_end_arrives_whole() -> None:
         assert status_of(head) == 413
         assert fields_of(head)["connection"] == "close"
         assert await reader.read() == b"much"
+
+
+async def test_an_answer_survives_a_backend_that_resets_the_upload() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head_of(reader)
+        await reader.read(65536)
+        writer.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\n\r\nmuch")
+        writer.close()  # with the rest unread: the kernel resets the connection
+
+    async def upload(writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            for _ in range(1000):
+                writer.write(b"x" * 100_000)
+                await writer.drain()
+
+    async with a_router() as router, a_backend(refuse) as address:
+        router.route(address)
+        for _ in range(10):
+            async with router.connection() as (reader, writer):
+                writer.write(b"POST / HTTP/1.1\r\nContent-Length: 100000000\r\n" + HOST + b"\r\n")
+                uploading = asyncio.create_task(upload(writer))
+                assert status_of(await head_of(reader)) == 413
+                assert await reader.read() == b"much"
+                await uploading
 
 
 async def test_events_are_passed_on_at_once() -> None:

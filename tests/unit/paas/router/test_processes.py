@@ -223,6 +223,17 @@ async def test_the_router_imports_nothing_heavy() -> None:
     assert heavy.isdisjoint(said.decode().split())
 
 
+async def test_either_event_loop_serves(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, a_backend(answering()) as address:
+        routers = Routers(home.settings, clock=SystemClock(), log_fifo=home.fifo, loop="uvloop")
+        await routers.start()
+        try:
+            await routers.publish(table(1, address))
+            assert body_of(await get(routers)) == b"hello"
+        finally:
+            await routers.stop()
+
+
 async def test_metrics_count_requests_by_status_and_backend(tmp_path: Path) -> None:
     async with a_home(tmp_path) as home, started(home) as routers, a_backend(answering()) as address:
         await routers.publish(table(1, address))

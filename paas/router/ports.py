@@ -1,0 +1,59 @@
+"""The two sides of an exchange: the client's connection as the exchange sees it, and the exchange as a backend's
+connection sees it.
+"""
+
+from typing import Protocol
+
+from paas.router.deadline import Deadline
+
+
+class Client(Protocol):
+    """The client's connection, as an exchange uses it."""
+
+    peer: str
+    origin: bytes
+    deadline: Deadline
+
+    def write(self, data: bytes) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def end(self) -> None:
+        """Tell the client that nothing more comes."""
+        ...
+
+    def take_unread(self) -> bytes:
+        """Return, and forget, what came after the request."""
+        ...
+
+    def takes_bytes(self) -> bool:
+        """Return whether the client has read anything since this was asked last."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection, so that a half answer cannot pass for a whole one."""
+        ...
+
+    def finished(self, *, keep_alive: bool) -> None:
+        """The exchange is over."""
+        ...
+
+
+class Rider(Protocol):
+    """Whoever uses a connection to a backend: an exchange. All of these are called by the connection."""
+
+    def from_backend(self, data: bytes) -> None: ...
+
+    def backend_ended(self) -> None: ...
+
+    def backend_lost(self, error: Exception | None) -> None: ...
+
+    def backend_full(self) -> None: ...
+
+    def backend_ready(self) -> None: ...
+
+    def cut(self) -> None:
+        """End the exchange now, whatever it is at."""
+        ...
