@@ -72,7 +72,14 @@ async def test_nothing_of_a_stopped_instance_survives(stage: ProcessStage, comma
     assert sleepers() == set()
 
 
-@pytest.mark.parametrize("command", [f"{SLEEP} &", f"setsid {SLEEP} &", f"(setsid env -i {SLEEP} &) ;"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(f"{SLEEP} &", id="in its group"),
+        pytest.param(f"setsid {SLEEP} &", id="in a session of its own"),
+        pytest.param(f"(setsid env -i {SLEEP} &) ;", id="without its environment"),
+    ],
+)
 async def test_what_a_leader_leaves_behind_ends_with_it(stage: ProcessStage, command: str) -> None:
     spec = stage.command(f"{command} sleep 0.2; exit 5")
     await stage.engine.start(spec)
