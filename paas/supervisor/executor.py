@@ -13,7 +13,14 @@ from paas.domain.instance import ExitStatus, Instance, InstanceSpec, InstanceSta
 from paas.domain.names import WEB
 from paas.domain.release import Release
 from paas.engines.base import Engine
-from paas.errors import DiskFullError, EngineUnavailableError, PaasError
+from paas.errors import (
+    ArtifactGoneError,
+    EngineUnavailableError,
+    InvalidError,
+    NotFoundError,
+    PaasError,
+    RunFailedError,
+)
 from paas.store.database import Store
 from paas.supervisor import plan
 from paas.supervisor.journal import CRASH, Journal
@@ -28,7 +35,10 @@ log = logging.getLogger(__name__)
 _RETRY = 1.0
 _START_LIMIT = 60.0
 _CLEAN_UP_LIMIT = 30.0
+_CUT_LIMIT = 5.0
 _STOP_SLACK = 30.0
+
+_NEVER_STARTS = (ArtifactGoneError, InvalidError, NotFoundError, RunFailedError)
 
 Unstable = Callable[[AppId, ReleaseId, str], None]
 
@@ -139,9 +149,7 @@ class Executor:
     async def _launch(self, instance: Instance, release: Release) -> None:
         try:
             identity = await self._engine.start(await self._spec(instance, release))
-        except (EngineUnavailableError, DiskFullError):
-            raise  # unknown is not dead: it is asked for again
-        except PaasError as error:
+        except _NEVER_STARTS as error:  # anything else is unknown, not dead: it is asked for again
             now = self._clock.monotonic()
             self._seen.exited(instance.id, Exit(ExitStatus(None), now, reason=error.message))
             return
@@ -176,8 +184,11 @@ class Executor:
         return moved
 
     async def _close_connections(self, instance: Instance) -> None:
-        with suppress(PaasError):  # the connections end with the instance, which is stopped next
-            await self._routing.close_backends([instance.id])
+        with suppress(
+            PaasError, TimeoutError
+        ):  # the connections end with the instance, which is stopped next
+            async with asyncio.timeout(_CUT_LIMIT):
+                await self._routing.close_backends([instance.id])
 
     async def _begin_stop(self, instance: Instance, cause: str, ending: Ending) -> None:
         stopping = await self._move(instance, InstanceState.STOPPING, cause)
@@ -213,13 +224,16 @@ class Executor:
         task.add_done_callback(self._over)
 
     async def _see_to(self, id: InstanceId, work: Coroutine[None, None, None], *, limit: float) -> None:
-        """Do the work; where it fails, nothing new is known of the instance, and a later plan begins from that."""
+        """Do the work. Where it fails, nothing new is known of the instance, which is left alone for a moment."""
         try:
             async with asyncio.timeout(limit):
                 await work
+        except EngineUnavailableError as error:
+            log.warning("the engine did not answer", extra={"instance": id, "error": error.message})
+            self._seen.silent_until = self._clock.monotonic() + _RETRY
         except (PaasError, TimeoutError) as error:
             log.warning("an action failed", extra={"instance": id, "error": str(error) or "it took too long"})
-            self._seen.silent_until = self._clock.monotonic() + _RETRY
+            await self._clock.sleep(_RETRY)
         finally:
             self._seen.busy.discard(id)
             self._wake()

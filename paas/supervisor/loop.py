@@ -21,7 +21,7 @@ from paas.settings import EngineChoice, Settings
 from paas.store.database import Store
 from paas.supervisor.adoption import Adoption
 from paas.supervisor.backoff import MAX_JITTER
-from paas.supervisor.desired import read_desired
+from paas.supervisor.desired import Desired, read_desired
 from paas.supervisor.executor import Executor
 from paas.supervisor.exposure import exposed_ports
 from paas.supervisor.health import Prober
@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE = 5.0
 """Seconds after which it looks again though nothing asked it to."""
 AFTER_A_FAILURE = 1.0
+FIRST_PASS_WITHIN = 10.0
+ROUTERS_ANSWER_WITHIN = 5.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -98,6 +100,7 @@ class Supervisor:
             boot_id=boot,
             observations=self._seen,
             server=server,
+            wake=self._wake.ring,
         )
         self._adoption = Adoption(
             store=store,
@@ -131,7 +134,7 @@ class Supervisor:
             asyncio.create_task(self._publisher.run(), name="routing table"),
             asyncio.create_task(self._run(), name="supervisor"),
         ]
-        await self._waiting.next_pass(self._settings.boot_limit)
+        await self._waiting.next_pass(FIRST_PASS_WITHIN)
 
     async def stop(self, *, keep_apps: bool) -> None:
         """Let go of everything and leave the instances running, or stop each of them first, all at once."""
@@ -242,11 +245,13 @@ class Supervisor:
         while True:
             self._passes.begin()
             look_again = await self._guarded_pass()
-            self._passes.end()
-            await self._wake.wait(min(look_again - self._clock.monotonic(), LONGEST_PAUSE))
+            self._passes.end(worked=look_again is not None)
+            again = self._seen.silent_until if look_again is None else look_again
+            await self._wake.wait(min(again - self._clock.monotonic(), LONGEST_PAUSE))
 
-    async def _guarded_pass(self) -> float:
-        """One boundary for every mistake and every fault: it is logged once, and the next pass begins from what is."""
+    async def _guarded_pass(self) -> float | None:
+        """Return when to look again, None where the pass failed: that is logged once, and the next one begins from
+        what is so then."""
         try:
             return await self._pass()
         except PaasError as error:
@@ -254,7 +259,7 @@ class Supervisor:
         except Exception:
             log.exception("a pass failed by a mistake of mini")
         self._seen.silent_until = self._clock.monotonic() + AFTER_A_FAILURE
-        return self._seen.silent_until
+        return None
 
     async def _pass(self) -> float:
         """Observe, reconcile, execute; return when to look again."""
@@ -266,11 +271,17 @@ class Supervisor:
         self._seen.serves(desired, since=now if self._adopted else LONG_AGO)
         self._adopted = True
         plan = reconcile(desired, self._seen.snapshot(), now)
-        await self._executor.carry_out(plan)
-        self._probes.keep(desired, self._seen.instances.values())
-        self._publisher.offer(routed_apps(desired, self._seen.instances.values()))
-        self._shown = Shown(desired, self._seen.snapshot())
+        try:
+            await self._executor.carry_out(plan)
+        finally:  # what is known is shown and routed, also where the store cannot take any more
+            self._show(desired)
         return now if plan.actions else plan.look_again or now + LONGEST_PAUSE
+
+    def _show(self, desired: Desired) -> None:
+        running = [each for each in self._seen.instances.values() if each.id not in self._seen.exits]
+        self._probes.keep(desired, running)
+        self._publisher.offer(routed_apps(desired, running))
+        self._shown = Shown(desired, self._seen.snapshot())
 
     async def _observe(self) -> None:
         """Take in what was reported since the last pass, and ask what only asking can tell."""
@@ -292,9 +303,10 @@ class Supervisor:
 
     async def _in_flight(self) -> Mapping[InstanceId, int] | None:
         try:
-            return await self._routing.in_flight()
-        except PaasError as error:
-            log.warning("routers do not say what is in flight", extra={"error": error.message})
+            async with asyncio.timeout(ROUTERS_ANSWER_WITHIN):
+                return await self._routing.in_flight()
+        except (PaasError, TimeoutError) as error:
+            log.warning("routers do not say what is in flight", extra={"error": str(error)})
             return None
 
     def _exited(self, id: InstanceId, status: ExitStatus) -> None:

@@ -3,6 +3,7 @@ and nothing of them is left behind."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,7 @@ from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec, I
 from paas.domain.names import ProcessType
 from paas.domain.release import Release
 from paas.engines.base import Engine, TerminalSize
+from paas.errors import PaasError
 from paas.store.database import Store
 from paas.supervisor.attachment import LoggedAttachment
 from paas.supervisor.journal import Journal
@@ -80,9 +82,10 @@ class OneOffs:
         boot_id: str,
         observations: Observations,
         server: Mapping[str, str],
+        wake: Callable[[], None],
     ) -> None:
         self._store, self._engine, self._lines, self._clock = store, engine, lines, clock
-        self._boot_id, self._seen, self._server = boot_id, observations, server
+        self._boot_id, self._seen, self._server, self._wake = boot_id, observations, server, wake
         self._journal = Journal(store, lines)
         self._numbers: set[tuple[AppId, ProcessType, int]] = set()
         self._limits: set[asyncio.Task[None]] = set()
@@ -173,14 +176,16 @@ class OneOffs:
         running = await in_thread(transition, instance.id, InstanceState.UP, cause=cause)
         self._seen.put(running, now=self._clock.monotonic())
         self._seen.busy.discard(instance.id)
+        self._wake()
         self._journal.say(running, f"Starting process with command `{run.command}` by {run.actor}")
         await self._journal.record(EventKind.RUN_STARTED, running, cause=cause, actor=run.actor)
         return running
 
     async def _abandon(self, instance: Instance, cause: str) -> None:
-        await self._engine.stop(instance.id, grace=0)
-        await self._engine.forget(instance.id)
-        await self._end(instance, ExitStatus(None), cause=cause)
+        """Undo a start that failed. Where even that fails, the next control plane finds the rest and ends it."""
+        with suppress(PaasError):
+            await self._engine.stop(instance.id, grace=0)
+            await self._end(instance, ExitStatus(None), cause=cause)
 
     async def _end(self, instance: Instance, status: ExitStatus, *, cause: str) -> None:
         if instance.id not in self._seen.instances:
@@ -189,6 +194,7 @@ class OneOffs:
         self._seen.ended_as(over, Ending.STOPPED, at=self._clock.monotonic())
         self._seen.leftovers[over.id] = over
         self._seen.busy.discard(instance.id)
+        self._wake()
         self._journal.say(over, f"Process ended: {status}")
         await self._journal.record(EventKind.RUN_ENDED, over, cause=cause)
 

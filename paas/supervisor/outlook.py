@@ -11,8 +11,10 @@ from paas.supervisor.observed import Ended, Ending, Observed
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`missing` are the wanted instances that are not up yet, `broken` the first that ended instead."""
+    """`missing` are the wanted instances that are not up yet, `broken` the first that ended instead. `known` is
+    False where the release neither serves nor is being deployed."""
 
+    known: bool = True
     missing: tuple[Wanted, ...] = ()
     broken: Ended | None = None
 
@@ -29,7 +31,12 @@ def outlook(desired: Desired, observed: Observed, *, app: AppId, release: Releas
         for each, last in zip(wanted, broken, strict=True)
         if last and last.ending is Ending.CRASHED and (each.candidate or last.at >= since)
     )
-    return Outlook(missing, next(crashes, None))
+    return Outlook(known=_is_known(desired, app, release), missing=missing, broken=next(crashes, None))
+
+
+def _is_known(desired: Desired, app: AppId, release: ReleaseId) -> bool:
+    found = desired.apps.get(app)
+    return found is not None and release in [each.id for each in (found.serving, found.candidate) if each]
 
 
 def _is_up(moment: Moment, wanted: Wanted) -> bool:

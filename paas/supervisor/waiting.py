@@ -1,5 +1,6 @@
 """Waiting for what the supervisor brings about: healthy, routed, settled, emptied. Waiting changes nothing."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -7,7 +8,7 @@ from paas.clock import Clock
 from paas.domain.ids import AppId
 from paas.domain.log import LogFilter
 from paas.domain.release import Release
-from paas.errors import NotHealthyError, OperationTimedOutError, PaasError
+from paas.errors import NotHealthyError, OperationCancelledError, OperationTimedOutError, PaasError
 from paas.supervisor.desired import Desired
 from paas.supervisor.observed import Ended, Observed
 from paas.supervisor.outlook import Outlook, outlook
@@ -111,7 +112,10 @@ class Waiting:
             return now.broken is not None or not now.missing
 
         await self._until(is_over, within=within)
-        return ahead()
+        final = ahead()
+        if not final.known:
+            raise OperationCancelledError(f"{release.name} neither serves nor is being deployed any more.")
+        return final
 
     async def _after_a_pass(self, within: float) -> None:
         number = self._passes.next_to_begin()
@@ -133,8 +137,9 @@ class Waiting:
         await self._until(lambda: instance.id not in self._shown().observed.leftovers, within=_LINES_WITHIN)
         wanted = LogFilter(source="app", instance=instance.name, version=instance.version)
         try:
-            lines = await self._lines.tail(instance.app, filter=wanted, last=LAST_LINES)
-        except PaasError:
+            async with asyncio.timeout(_LINES_WITHIN):
+                lines = await self._lines.tail(instance.app, filter=wanted, last=LAST_LINES)
+        except (PaasError, TimeoutError):
             return
         for line in lines:
             say(f"app[{line.instance}]: {line.text}")

@@ -36,9 +36,10 @@ class Passes:
         """Say that a pass begins."""
         self._begun += 1
 
-    def end(self) -> None:
-        """Say that it has ended, whether it worked or not."""
-        self._ended = self._begun
+    def end(self, *, worked: bool) -> None:
+        """Say that it has ended; one that did not work has shown nothing, so nobody's wait is over."""
+        if worked:
+            self._ended = self._begun
         self._turn.set()
         self._turn = asyncio.Event()
 

@@ -5,7 +5,7 @@ import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-_STEP = 0.05
+_LONGEST_STEP = 0.5
 _BREATH = 0.002
 _PATIENCE = 5
 
@@ -47,8 +47,9 @@ class FakeClock:
         """Let `seconds` pass in small steps, with room after each for what they set off."""
         end = self._monotonic + seconds
         while self._monotonic < end:
-            self.move(min(_STEP, end - self._monotonic))
-            await self._breathe(1)
+            await self._breathe(_PATIENCE)
+            self.move(min(self._step(), end - self._monotonic))
+        await self._breathe(_PATIENCE)
 
     async def until(self, check: Callable[[], bool], *, within: float = 120.0) -> None:
         """Let time pass in small steps until `check` holds; AssertionError after `within` seconds of this clock."""
@@ -59,7 +60,12 @@ class FakeClock:
                 return
             if self._monotonic >= end:
                 raise AssertionError(f"not within {within} s of the fake clock")
-            self.move(_STEP)
+            self.move(self._step())
+
+    def _step(self) -> float:
+        """Return the time to the next end of a sleep, so that nobody sleeps longer than asked for."""
+        waiting = [due for due, _, future in self._sleepers if not future.done()]
+        return min(max(min(waiting, default=0.0) - self._monotonic, 0.001), _LONGEST_STEP)
 
     async def _breathe(self, times: int, *, enough: Callable[[], bool] = lambda: False) -> None:
         for _ in range(times):

@@ -63,7 +63,7 @@ def test_config_overrides_defaults_and_never_the_identity() -> None:
     assert (got["PORT"], got["PS"], got["MINI_APP"]) == ("20001", "web.1", "shop")
 
 
-def test_without_a_port_config_may_say_PORT() -> None:
+def test_without_a_port_of_its_own_config_may_name_one() -> None:
     assert "PORT" not in _environment({}, port=None)
     assert _environment({"PORT": "80"}, port=None)["PORT"] == "80"
 

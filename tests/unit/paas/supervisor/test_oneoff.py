@@ -1,0 +1,125 @@
+"""One-offs over a real store and an engine that is acted out."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from paas.domain.instance import ExitStatus
+from paas.domain.names import RELEASE, RUN, ProcessType
+from paas.domain.release import Release
+from paas.errors import ArtifactGoneError
+from paas.supervisor.loop import OneOff
+from paas.testing.behaviour import Behaviour
+from tests.unit.paas.supervisor.house import House, a_house
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with a_house(tmp_path) as house:
+        yield house
+
+
+async def _attach(
+    house: House,
+    release: Release,
+    command: str,
+    *,
+    kind: ProcessType = RUN,
+    environment: Mapping[str, str] | None = None,
+) -> OneOff:
+    return await house.supervisor.attach(
+        house.app, release, command=command, type=kind, environment=environment or {}, terminal=None
+    )
+
+
+async def test_an_attached_run_passes_output_and_exit_through_and_logs_each_line(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    house.engine.behave("migrate", Behaviour(prints=("one", "two"), exits=4))
+
+    async with await _attach(house, release, "migrate") as run:
+        output = b"".join([block async for block in run.attachment.output()])
+        status = await run.attachment.wait()
+
+    assert (run.name, output, status) == ("run.1", b"one\ntwo\n", ExitStatus(4))
+    assert house.lines.said("run.1", source="app") == ["one", "two"]
+
+
+async def test_nothing_of_a_run_is_left_behind(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+
+    async with await _attach(house, release, "shell") as run:
+        assert house.shown()["run.1"] == "up" or house.running()["run.1"] == run.id
+
+    await house.clock.until(lambda: run.id in house.engine.forgotten)
+    assert house.running() == {}
+    assert house.store.instances.living() == []
+
+
+async def test_runs_take_the_lowest_free_number_by_type(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+
+    async with (
+        await _attach(house, release, "a") as first,
+        await _attach(house, release, "b") as second,
+        await _attach(house, release, "c", kind=RELEASE) as phase,
+    ):
+        assert (first.name, second.name, phase.name) == ("run.1", "run.2", "release.1")
+    async with await _attach(house, release, "d") as again:
+        assert again.name == "run.1"
+
+
+async def test_a_run_gets_the_releases_config_and_its_own_variables(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+
+    async with await _attach(house, release, "env", environment={"EXTRA": "1"}):
+        environment = dict(house.engine.started[-1].environment)
+
+    assert (environment["DEBUG"], environment["EXTRA"], environment["PS"]) == ("0", "1", "run.1")
+    assert "PORT" not in environment
+
+
+async def test_a_run_that_cannot_start_leaves_nothing_and_says_why(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    build = house.store.builds.get_by_id(release.build) if release.build else None
+    assert build is not None
+    assert build.artifact is not None
+    house.engine.lose(build.artifact)
+
+    with pytest.raises(ArtifactGoneError):
+        await _attach(house, release, "shell")
+
+    assert house.store.instances.living() == []
+
+
+async def test_a_detached_run_is_not_restarted(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    house.engine.behave("import", Behaviour(prints=("done",), exits=0))
+
+    instance = await house.supervisor.detach_run(house.app, release, command="import", environment={})
+    await house.clock.until(lambda: instance.id in house.engine.forgotten)
+    await house.clock.pass_by(5)
+
+    assert len(house.specs("run.1")) == 1
+    assert house.lines.said("run.1", source="app") == ["done"]
+
+
+async def test_a_detached_run_ends_at_its_time_limit(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    await house.supervisor.detach_run(house.app, release, command="forever", environment={}, timeout=20)
+
+    await house.clock.pass_by(19)
+    assert list(house.running()) == ["run.1"]
+    await house.clock.until(lambda: not house.running(), within=3)
+
+
+async def test_a_detached_run_lives_through_a_restart_and_an_attached_one_does_not(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    await _attach(house, release, "shell")
+    detached = await house.supervisor.detach_run(house.app, release, command="import", environment={})
+
+    await house.restart_control_plane()
+
+    assert house.running() == {"run.2": detached.id}
