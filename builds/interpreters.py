@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from uv import find_uv_bin
-
 from builds.shell import CommandFailedError, Shell
+from builds.uv import uv_binary
 from paas.errors import BuildFailedError
 
 _VERSION = re.compile(r"(?:c?python-?)?(\d+\.\d+(?:\.\d+)?)")
@@ -54,7 +53,7 @@ async def find_python(wanted: Wanted | None, *, shell: Shell) -> Path:
     search = Shell({**shell.environment, "PATH": search_path(shell.environment)}, say=shell.say)
     try:
         found = await search.ask(
-            find_uv_bin(),
+            uv_binary(),
             "python",
             "find",
             "--no-project",
@@ -92,7 +91,7 @@ def search_path(environment: Mapping[str, str]) -> str:
 
 async def _versions(search: Shell) -> list[str]:
     shown = await search.ask(
-        find_uv_bin(), "python", "list", "--only-installed", "--no-config", folder=Path("/")
+        uv_binary(), "python", "list", "--only-installed", "--no-config", folder=Path("/")
     )
     versions = {
         match[1] for line in shown.splitlines() if (match := re.match(r"cpython-(\d+\.\d+\.\d+)", line))

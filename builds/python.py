@@ -3,27 +3,22 @@
 The environment is made by uv from a base interpreter, so it never sees the server's own packages.
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from uv import find_uv_bin
-
 from builds.base import Footprint
 from builds.interpreters import Wanted, find_python, identity, range_wanted, version_wanted
 from builds.requirements import read_requirements
 from builds.shell import CommandFailedError, Shell
 from builds.source import Source
+from builds.uv import explain, uv_binary
 from paas.errors import BuildFailedError
 
 _INSTALL = ("pip", "install", "--compile-bytecode", "--link-mode", "copy")
 """Copies, not links into uv's cache: what one app does to its environment would reach every other app's."""
-
-_CROSS = "\N{MULTIPLICATION SIGN}"
-"""What uv puts in front of an error that it explains."""
 
 
 class PythonManifest(StrEnum):
@@ -93,7 +88,7 @@ class Python:
         return self.plan.local
 
     async def install(self, environment: Path, tree: Path, *, shell: Shell) -> None:
-        uv = find_uv_bin()
+        uv = uv_binary()
         python = str(environment / "bin" / "python")
         try:
             await shell.run(
@@ -121,7 +116,7 @@ class Python:
         python = str(slug / self.name / "bin" / "python")
         target = ("--no-deps", "--target", str(slug / "package"), ".")
         try:
-            await shell.run(find_uv_bin(), *_INSTALL, "--python", python, *target, folder=slug / "tree")
+            await shell.run(uv_binary(), *_INSTALL, "--python", python, *target, folder=slug / "tree")
         except CommandFailedError as error:
             raise _explained(PythonManifest.PROJECT, error) from error
 
@@ -142,15 +137,6 @@ def install_commands(
     exported = str(environment / "requirements.txt")
     export = ("export", "--quiet", "--frozen", "--no-dev", "--no-emit-workspace", "--output-file", exported)
     return [export, (*_INSTALL, "--require-hashes", "--requirement", exported)]
-
-
-def explain(lines: tuple[str, ...]) -> str:
-    """Return uv's complaint among its output in one sentence."""
-    start = next((at for at, line in enumerate(lines) if line.strip().startswith(("error:", _CROSS))), None)
-    said = lines[start:] if start is not None else lines[-3:]
-    text = re.sub(rf"[{_CROSS}╰─▶│├]+", " ", " ".join(said))
-    text = re.sub(r"\b(error|cause):|No solution found when resolving dependencies:?", "", text)
-    return " ".join(text.split("hint:")[0].split())[:400]
 
 
 def _explained(manifest: PythonManifest, error: CommandFailedError) -> BuildFailedError:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from threading import Lock
 
 from builds.git import Git, GitError, Quarantine, git_environment, receive_pack_argv
 from builds.source import Source
@@ -23,6 +24,7 @@ class Repositories:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._making = Lock()
 
     def path(self, app: AppId) -> Path:
         """Return the app's repository; it may not have been made yet."""
@@ -67,10 +69,12 @@ class Repositories:
         return self._settings.repositories / "hooks"
 
     def _ensure(self, app: AppId) -> None:
-        self._settings.repositories.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._write_hook()
         directory = self.path(app)
-        if not (directory / "HEAD").exists():
+        with self._making:
+            self._settings.repositories.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write_hook()
+            if (directory / "HEAD").exists():
+                return
             making = directory.with_suffix(".making")
             shutil.rmtree(making, ignore_errors=True)
             _initialise(making)

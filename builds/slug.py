@@ -207,16 +207,19 @@ def _mark(folder: Path, text: str) -> None:
 
 
 def _make_read_only(environment: Path) -> None:
+    """Take the right to write from all but the two topmost levels, where tools keep caches (node_modules/.cache)."""
+    top = {str(environment), *map(str, environment.iterdir())}
     for folder, _, names in os.walk(environment):
-        for name in names:
-            path = Path(folder, name)
-            if not path.is_symlink():
+        for path in (Path(folder), *(Path(folder, name) for name in names)):
+            if str(path) not in top and not path.is_symlink():
                 path.chmod(path.stat().st_mode & ~0o222)
 
 
 def _remove(folder: Path) -> None:
     """Remove a folder, the marker first, so that an interrupted removal leaves nothing that looks complete."""
     (folder / COMPLETE).unlink(missing_ok=True)
+    for inner, _, _ in os.walk(folder):
+        Path(inner).chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)
 
 

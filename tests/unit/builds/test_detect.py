@@ -7,9 +7,10 @@ from builds.detect import Detected, detect
 from builds.git import Git
 from builds.interpreters import Wanted
 from builds.node import install_command
-from builds.python import PythonManifest, explain, install_commands
+from builds.python import PythonManifest, install_commands
 from builds.requirements import read_requirements
 from builds.source import Source
+from builds.uv import explain
 from paas.errors import BuildFailedError
 from tests.unit.builds.repos import Server, WorkTree
 
