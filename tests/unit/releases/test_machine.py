@@ -97,9 +97,7 @@ class Releases(RuleBasedStateMachine):
             assert ended == "unchanged"
         else:
             fate = fate if running else "well"
-            self.released(
-                ended, fate, running, {k: v for k, v in after.items() if v is not None}, origin=None
-            )
+            self.released(ended, fate, running, after, origin=None)
 
     @precondition(lambda self: self.current is not None)
     @rule(back=st.integers(0, 6), named=st.booleans(), fate=fates)

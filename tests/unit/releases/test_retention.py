@@ -1,0 +1,125 @@
+"""What is kept and what goes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from paas.domain.build import Slug
+from paas.domain.ids import BuildId
+from paas.domain.names import AppName
+from releases.retention import superfluous
+from tests.eventually import eventually_async
+from tests.unit.releases.conftest import Stage
+from tests.unit.releases.fakes import commit
+
+pytestmark = pytest.mark.anyio
+
+
+def builds(*names: str) -> list[BuildId]:
+    return [BuildId(name) for name in names]
+
+
+def test_those_that_served_last_stay_before_newer_ones_that_never_did() -> None:
+    artifacts = [(build, Slug(build)) for build in builds("e", "d", "c", "b", "a")]
+    gone = superfluous(artifacts, needed=builds("c"), served=builds("c", "a"), keep=3)
+    assert gone == builds("d", "b")
+
+
+def test_what_is_needed_stays_whatever_the_number() -> None:
+    artifacts = [(build, Slug(build)) for build in builds("c", "b", "a")]
+    assert superfluous(artifacts, needed=builds("a", "b"), served=(), keep=1) == builds("c")
+
+
+def test_builds_of_one_artifact_stay_and_count_together() -> None:
+    artifacts = [(BuildId("c"), Slug("same")), (BuildId("b"), Slug("same")), (BuildId("a"), Slug("other"))]
+    assert superfluous(artifacts, needed=(), served=builds("b", "a"), keep=2) == []
+    assert superfluous(artifacts, needed=(), served=builds("b", "a"), keep=1) == builds("a")
+
+
+async def test_a_push_prunes_what_is_over_the_number_and_rollback_reaches_the_rest(stage: Stage) -> None:
+    names = ("aaaaaaa", "bbbbbbb", "ccccccc", "ddddddd", "eeeeeee")
+    for name in names:
+        await stage.push(name)
+    await eventually_async(lambda: _removed(stage, 2))
+    app = stage.store.apps.get_by_id(stage.app.id)
+    targets = {stage.store.releases.get_by_id(id).version for id in stage.service.rollback_targets(app)}
+    assert targets == {3, 4}
+    await stage.roll_back("v3")
+    assert stage.serves() == "v6: Rollback to v3"
+
+
+async def test_a_dry_run_only_names_what_would_go(stage: Stage) -> None:
+    for name in ("aaaaaaa", "bbbbbbb"):
+        await stage.push(name)
+    named = await stage.service.collect_garbage(dry_run=True, keep=1)
+    assert [each.kind for each in named] == ["artifact"]
+    assert stage.builds.removed == []
+    assert await stage.service.collect_garbage(dry_run=False, keep=1) == named
+    assert [artifact.key for artifact in stage.builds.removed if isinstance(artifact, Slug)] == [
+        named[0].name
+    ]
+    assert await stage.service.collect_garbage(dry_run=True, keep=1) == []
+
+
+async def test_an_app_that_is_being_deployed_is_left_alone(stage: Stage) -> None:
+    for name in ("aaaaaaa", "bbbbbbb"):
+        await stage.push(name)
+    async with stage.deployer.leases.enter(stage.app, who="a push", wait=60):
+        assert await stage.service.collect_garbage(dry_run=False, keep=1) == []
+
+
+async def test_all_artifacts_of_a_destroyed_app_go(stage: Stage) -> None:
+    await stage.push("aaaaaaa")
+    await stage.repositories.ensure(stage.app.id)
+    await stage.service.destroy_app(stage.app, actor="me")
+    collected = await stage.service.collect_garbage(dry_run=False, keep=None)
+    assert [each.kind for each in collected] == ["artifact"]
+
+
+async def test_folders_that_nothing_points_to_go_when_they_are_old(stage: Stage) -> None:
+    home, living = stage.settings.home, stage.app.id
+    stray, fresh = "0" * 32, "1" * 32
+    for path in (
+        home / "slugs" / stray / "tree",
+        home / "slugs" / fresh / "tree",
+        home / "slugs" / "env-0",
+        home / "repositories" / f"{'0' * 16}.git",
+        home / "repositories" / f"{living}.git",
+        home / "repositories" / "hooks",
+        home / "logs" / ("0" * 16),
+    ):
+        path.mkdir(parents=True)
+    old, new = _output(home, "old"), _output(home, "new")
+    for path in (home / "slugs" / stray, old):
+        os.utime(path, (0, 0))
+    collected = await stage.service.collect_garbage(dry_run=False, keep=None)
+    assert {(each.kind, each.name) for each in collected} == {
+        ("artifact", stray),
+        ("repository", f"{'0' * 16}.git"),
+        ("log", "0" * 16),
+        ("output", old.name),
+    }
+    assert stage.builds.removed == [Slug(stray)]
+    assert new.exists()
+    assert (home / "repositories" / f"{living}.git").exists()
+
+
+async def test_another_apps_artifacts_do_not_count(stage: Stage) -> None:
+    await stage.push("aaaaaaa")
+    other = stage.store.apps.create(AppName("blog"))
+    await stage.builds.build(
+        other, commit=commit("bbbbbbb"), ref="main", actor="me", no_cache=False, output=print
+    )
+    assert await stage.service.collect_garbage(dry_run=True, keep=1) == []
+
+
+def _output(home: Path, name: str) -> Path:
+    path = home / "outputs" / "deployments" / f"{name}.ndjson"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}\n")
+    return path
+
+
+async def _removed(stage: Stage, count: int) -> bool:
+    return len(stage.builds.removed) == count
