@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 import uvicorn
 
 from api.app import create_app
+from api.housekeeping import housekeeping
 from api.listeners import BACKLOG, PeerCheckedProtocol, bound, listen_tcp, listen_unix
 from api.ownership import admin_token, take_home
 from api.services import Services
@@ -38,6 +39,9 @@ from releases.service import ReleaseService
 log = logging.getLogger("mini")
 
 OLDEST_KERNEL = (5, 4)
+INSTANCE_MARKERS = ("MINI_INSTANCE_ID", "MINI_HOME_ID")
+"""What marks the processes of an instance: a server that was started from within a one-off is none of its family."""
+
 _STREAMS_END_WITHIN = 3
 
 
@@ -51,6 +55,8 @@ def main() -> None:
         check_platform(platform.system(), platform.release())
         settings = Settings.from_environment(os.environ)
         take_home(settings)
+        for marker in INSTANCE_MARKERS:
+            os.environ.pop(marker, None)
         asyncio.run(_serve(settings))
     except PaasError as error:
         print(error.message, file=sys.stderr)
@@ -144,14 +150,15 @@ async def _control_plane(
         stack.callback(tcp.close)
         store = Store.open(settings, clock=clock)
         stack.callback(store.close)
+        await stack.enter_async_context(housekeeping(store, clock=clock))
         engine_choice = settled_engine(store, settings.engine)
 
         logs = LogPlane(settings, clock=clock)
         await logs.start()
-        stack.push_async_callback(_let_go, logs, stop)
+        stack.push_async_callback(logs.stop)
         routers = Routers(settings, clock=clock, log_fifo=logs.platform_fifo)
         await routers.start()
-        stack.push_async_callback(_let_go, routers, stop)
+        stack.push_async_callback(routers.stop)
 
         engine = ProcessEngine(settings, home_id=store.meta.home_id(), clock=clock)
         stack.push_async_callback(engine.close)
@@ -208,10 +215,6 @@ async def _control_plane(
         unix = listen_unix(settings.control_socket)
         stack.callback(settings.control_socket.unlink, missing_ok=True)
         yield services, [unix, tcp]
-
-
-async def _let_go(plane: LogPlane | Routers, stop: _Stop) -> None:
-    await (plane.detach() if stop.keep_apps else plane.stop())
 
 
 async def _stop_supervisor(supervisor: Supervisor, stop: _Stop) -> None:
