@@ -31,13 +31,16 @@ class Passes:
         self._begun = 0
         self._ended = 0
         self._turn = asyncio.Event()
+        self.under_way = False
 
     def begin(self) -> None:
         """Say that a pass begins."""
         self._begun += 1
+        self.under_way = True
 
     def end(self, *, worked: bool) -> None:
         """Say that it has ended; one that did not work has shown nothing, so nobody's wait is over."""
+        self.under_way = False
         if worked:
             self._ended = self._begun
         self._turn.set()

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 _LONGEST_STEP = 0.5
 _BREATH = 0.002
-_PATIENCE = 5
+_PATIENCE = 3
+_LONGEST_HOLD = 2000
 
 
 class FakeClock:
@@ -18,6 +19,8 @@ class FakeClock:
         self._wall = datetime(2026, 1, 1, tzinfo=UTC)
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = 0
+        self.hold: Callable[[], bool] = lambda: False
+        """Says whether what is tested is at work: `pass_by` and `until` move time only when it waits."""
 
     def now(self) -> datetime:
         return self._wall
@@ -68,9 +71,10 @@ class FakeClock:
         return min(max(min(waiting, default=0.0) - self._monotonic, 0.001), _LONGEST_STEP)
 
     async def _breathe(self, times: int, *, enough: Callable[[], bool] = lambda: False) -> None:
-        for _ in range(times):
+        for _ in range(_LONGEST_HOLD):
             await asyncio.sleep(_BREATH)
-            if enough():
+            times -= 1
+            if enough() or (times <= 0 and not self.hold()):
                 return
 
     def _wake(self) -> None:

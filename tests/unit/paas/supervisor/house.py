@@ -9,7 +9,7 @@ from typing import TypeVar
 from paas.domain.build import Slug
 from paas.domain.config import checked
 from paas.domain.ids import Commit, InstanceId, ReleaseId
-from paas.domain.instance import InstanceSpec
+from paas.domain.instance import InstanceSpec, InstanceState
 from paas.domain.names import AppName, ProcessType
 from paas.domain.process import Check, Manifest, Procfile
 from paas.domain.release import DeploymentKind, DeploymentState, Release, ReleaseKind
@@ -24,6 +24,7 @@ from tests.stores import open_store
 T = TypeVar("T")
 
 BOOT = "fake-boot"
+STARTING = InstanceState.STARTING
 
 
 class House:
@@ -39,6 +40,7 @@ class House:
         self.unstable: list[tuple[ReleaseId, str]] = []
         self.said: list[str] = []
         self.supervisor = self._a_supervisor()
+        clock.hold = self._is_at_work
         self.app = store.apps.create(AppName("shop"))
 
     def _a_supervisor(self, *, boot_id: str = BOOT) -> Supervisor:
@@ -54,6 +56,12 @@ class House:
         )
         supervisor.on_unstable(lambda _, release, cause: self.unstable.append((release, cause)))
         return supervisor
+
+    def _is_at_work(self) -> bool:
+        """Return whether the supervisor does something that takes no time of its own clock."""
+        seen = self.supervisor._seen
+        launching = (each.id in seen.busy for each in seen.instances.values() if each.state is STARTING)
+        return self.supervisor._passes.under_way or any(launching)
 
     # -- what a user does ---------------------------------------------------------------------------------------
     def release(
