@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from builds.control import ControlPlane, Outcome
+from builds.control import ControlPlane
 from builds.git import Git, Quarantine
 from builds.tree import check_limits, read_tree
 from paas.errors import InvalidError, OperationCancelledError, PaasError
@@ -111,6 +111,7 @@ def _receive(text: str) -> bool:
 def _deploy(update: Update, quarantine: Quarantine | None) -> bool:
     plane = ControlPlane(os.environ["MINI_CONTROL_SOCKET"], app=os.environ["MINI_PUSH_APP"])
     deployment = plane.deploy(update.new, ref=update.branch, quarantine=quarantine)
+    line = ""
     try:
         for line in plane.output(deployment):
             _say(line)
@@ -118,15 +119,11 @@ def _deploy(update: Update, quarantine: Quarantine | None) -> bool:
     except (OperationCancelledError, BrokenPipeError):
         plane.cancel(deployment)
         return False
-    _say_end(outcome)
-    return outcome.succeeded
-
-
-def _say_end(outcome: Outcome) -> None:
     if outcome.succeeded:
         _say(f"v{outcome.release}  {outcome.url}")
-    else:
-        _say(f" !     {outcome.reason or 'The deployment failed.'}")
+    elif outcome.reason not in line:
+        _say(f" !     {outcome.reason}")
+    return outcome.succeeded
 
 
 def _quarantine() -> Quarantine | None:

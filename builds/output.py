@@ -38,6 +38,10 @@ class BuildOutput:
     def line(self, text: str) -> None:
         """Show a line and keep it."""
         self._say(text)
+        self.keep(text)
+
+    def keep(self, text: str) -> None:
+        """Keep a line, and leave it to others to show it."""
         if self._file is None or self._left <= 0:
             return
         self._left -= len(text)

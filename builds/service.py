@@ -72,7 +72,7 @@ class BuildService:
             task = asyncio.create_task(self._make(app, commit, quarantine, salt=salt, say=kept.line))
             running = self._running[build.id] = _Running(task, kept)
             try:
-                return await self._record(build.id, task, say=kept.line)
+                return await self._record(build.id, task, keep=kept.keep)
             finally:
                 del self._running[build.id]
                 running.recorded.set()
@@ -126,26 +126,26 @@ class BuildService:
                 f"The build of {commit[:7]} met the operating system: {error}. Push again."
             ) from error
 
-    async def _record(self, id: BuildId, task: asyncio.Task[Built], *, say: Say) -> Build:
+    async def _record(self, id: BuildId, task: asyncio.Task[Built], *, keep: Say) -> Build:
         """Wait for a build and record how it ended, also where the caller is cancelled meanwhile."""
         try:
             built = await task
         except asyncio.CancelledError:
             caller = asyncio.current_task()
             error = OperationCancelledError("The build was cancelled; nothing was changed.")
-            await self._fail(id, error, say=say)
+            await self._fail(id, error, keep=keep)
             if caller is not None and caller.cancelling():
                 raise
             raise error from None
         except PaasError as error:
-            await self._fail(id, error, say=say)
+            await self._fail(id, error, keep=keep)
             raise
         return await in_thread(
             self._store.builds.succeed, id, artifact=built.artifact, manifest=built.manifest
         )
 
-    async def _fail(self, id: BuildId, error: PaasError, *, say: Say) -> None:
-        say(error.message)
+    async def _fail(self, id: BuildId, error: PaasError, *, keep: Say) -> None:
+        keep(error.message)
         cancelled = type(error) is OperationCancelledError
         state = BuildState.CANCELLED if cancelled else BuildState.FAILED
         await asyncio.shield(in_thread(self._store.builds.fail, id, state=state, reason=error.message))

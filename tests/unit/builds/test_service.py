@@ -136,6 +136,7 @@ async def test_a_failed_build_is_recorded_with_its_reason(bench: Bench) -> None:
     assert build.state is BuildState.FAILED
     assert "has no Procfile" in build.reason
     assert bench.service.output(build.id).read_text().strip() == build.reason
+    assert bench.lines == []
 
 
 async def begun(bench: Bench, commit: Commit) -> tuple["asyncio.Task[Build]", BuildId]:
