@@ -71,6 +71,9 @@ class Shell:
             stream, transport = await _stream_of(source)
             # From here to the `try` nothing is awaited: a process that was started is always ended.
             process = _start(argv, folder, environment, output=sink, stderr=stderr)
+        except OSError:
+            transport.close()
+            raise
         finally:
             os.close(sink)
         reading = asyncio.create_task(_read(stream, take))
