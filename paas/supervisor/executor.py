@@ -205,7 +205,8 @@ class Executor:
         over = await in_thread(self._store.instances.ended, instance.id, seen.status, cause=stored)
         self._seen.ended_as(over, ending, at=seen.at, jitter=seen.jitter)
         self._seen.leftovers[over.id] = over
-        self._journal.say(over, f"Process ended: {seen.status}")
+        why = "" if cause == str(seen.status) else f" ({cause})"
+        self._journal.say(over, f"Process ended: {seen.status}{why}")
         self._journal.changed(over, old=instance.state.value, new="crashed" if crashed else "stopped")
         kind = EventKind.INSTANCE_CRASHED if crashed else EventKind.INSTANCE_STOPPED
         await self._journal.record(EventKind.RUN_ENDED if over.one_off else kind, over, cause=cause)

@@ -11,7 +11,7 @@ from paas.clock import Clock
 from paas.domain.app import App
 from paas.domain.ids import AppId, InstanceId, ReleaseId
 from paas.domain.instance import ExitStatus, Instance, InstanceState
-from paas.domain.names import RUN, WEB, ProcessType
+from paas.domain.names import RUN, ProcessType
 from paas.domain.release import Release
 from paas.domain.route import RoutingTable
 from paas.engines.base import Engine, TerminalSize
@@ -19,22 +19,23 @@ from paas.errors import PaasError
 from paas.router.table import load
 from paas.settings import EngineChoice, Settings
 from paas.store.database import Store
+from paas.supervisor import inspection
 from paas.supervisor.adoption import Adoption
 from paas.supervisor.backoff import MAX_JITTER
 from paas.supervisor.desired import Desired, read_desired
 from paas.supervisor.executor import Executor
-from paas.supervisor.exposure import exposed_ports
 from paas.supervisor.health import Prober
+from paas.supervisor.inspection import CheckResult
 from paas.supervisor.journal import ACTOR
 from paas.supervisor.observations import LONG_AGO, Observations
 from paas.supervisor.observed import Exit, Verdict
 from paas.supervisor.oneoff import OneOff, OneOffs, Run
 from paas.supervisor.ports import Lines, Routing
-from paas.supervisor.probes import Probes, examined
+from paas.supervisor.probes import Probes
 from paas.supervisor.reconcile import reconcile
 from paas.supervisor.request import connects
 from paas.supervisor.routing import Publisher, routed_apps
-from paas.supervisor.views import CheckResult, InstanceView, ShownState, views
+from paas.supervisor.views import InstanceView, ShownState, views
 from paas.supervisor.waiting import Shown, Waiting
 from paas.supervisor.wake import Passes, Wake
 from paas.threads import in_thread
@@ -191,23 +192,11 @@ class Supervisor:
 
     async def run_checks(self, app: AppId) -> list[CheckResult]:
         """Ask every check of every healthy web instance of an app once, now; nothing is restarted for it."""
-        up = [each for each in self._shown.observed.instances.values() if each.state is InstanceState.UP]
-        results = []
-        for subject in examined(self._shown.desired, [each for each in up if each.app == app]):
-            for check in subject.checks:
-                reason = await self._prober.ask_once(subject, check, timeout=check.timeout)
-                what = f"{check.kind.value} {check.path or 'listens'}"
-                results.append(CheckResult(subject.instance.name, what, reason is None, reason or "well"))
-        return results
+        return await inspection.run_checks(self._prober, self._shown, app)
 
     async def exposed(self) -> list[str]:
         """Return the instances that can be reached beside the router, as `shop web.1 on port 20001`."""
-        shown, open_ports = self._shown, await in_thread(exposed_ports)
-        return [
-            f"{shown.desired.apps[each.app].app.name} {each.name} on port {each.port}"
-            for each in shown.observed.instances.values()
-            if each.type == WEB and each.port in open_ports and each.app in shown.desired.apps
-        ]
+        return await inspection.exposed(self._shown)
 
     # -- one-offs -------------------------------------------------------------------------------------------------
     async def attach(

@@ -32,16 +32,6 @@ class InstanceView:
     retry_in: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """How one check of one instance went."""
-
-    instance: str
-    check: str
-    ok: bool
-    message: str
-
-
 def views(desired: Desired, observed: Observed, *, app: AppId, now: float) -> list[InstanceView]:
     """Return what there is to see of an app: what is alive, then the places that are empty, and why."""
     moment = Moment(desired, observed, now)

@@ -161,6 +161,6 @@ def _not_healthy(release: Release, broken: Ended) -> NotHealthyError:
     else:
         happened = instance.cause.partition(": ")[2] or str(instance.exit)
     return NotHealthyError(
-        f"{instance.name} of {release.name} is not healthy: it {happened}. "
+        f"{instance.name} of {release.name} did not become healthy: it {happened}. "
         f"See `mini logs -p {instance.name} --release {release.name}`."
     )
