@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
-from paas.clock import Clock
 from paas.domain.ids import InstanceId
 from paas.domain.instance import ExitStatus, Instance
-from paas.engines.base import Engine, Found
-from paas.store.database import Store
+from paas.engines.base import Found
 from paas.supervisor.journal import CRASH
 from paas.supervisor.moment import RUNNING, ended
-from paas.supervisor.observations import Observations
 from paas.supervisor.observed import Ending, Exit
 from paas.supervisor.oneoff import ATTACHED
+from paas.supervisor.parts import Parts
 from paas.supervisor.place import place_of
-from paas.supervisor.ports import Lines
 from paas.threads import in_thread
 
 _LOST = "it was gone when the control plane came back"
@@ -23,19 +20,14 @@ _LEFT_ALONE = "the control plane was restarted"
 class Adoption:
     """Brings store, engine and memory together, once. Its parts can be repeated until all have worked."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        engine: Engine,
-        lines: Lines,
-        clock: Clock,
-        boot_id: str,
-        observations: Observations,
-        jitter: Callable[[], float],
-    ) -> None:
-        self._store, self._engine, self._lines, self._clock = store, engine, lines, clock
-        self._boot_id, self._seen, self._jitter = boot_id, observations, jitter
+    def __init__(self, parts: Parts, *, jitter: Callable[[], float]) -> None:
+        self._store, self._engine, self._lines, self._clock = (
+            parts.store,
+            parts.engine,
+            parts.lines,
+            parts.clock,
+        )
+        self._boot_id, self._seen, self._jitter = parts.boot_id, parts.observations, jitter
 
     async def run(self) -> None:
         """Adopt what runs, write down what was lost: what should run of it is started again at once.

@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 
-from paas.clock import Clock
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, InstanceId, ReleaseId
 from paas.domain.instance import ExitStatus, Instance, InstanceSpec, InstanceState
 from paas.domain.names import WEB
 from paas.domain.release import Release
-from paas.engines.base import Engine
 from paas.errors import (
     ArtifactGoneError,
     EngineUnavailableError,
@@ -21,13 +19,12 @@ from paas.errors import (
     PaasError,
     RunFailedError,
 )
-from paas.store.database import Store
 from paas.supervisor import plan
 from paas.supervisor.journal import CRASH, Journal
 from paas.supervisor.launch import Launch, command_of, spec_of
-from paas.supervisor.observations import Observations
 from paas.supervisor.observed import Ending, Exit
-from paas.supervisor.ports import Lines, Routing
+from paas.supervisor.parts import Parts
+from paas.supervisor.ports import Routing
 from paas.threads import in_thread
 
 log = logging.getLogger(__name__)
@@ -47,25 +44,17 @@ class Executor:
     """Does what plans say. What takes long (starting, stopping, cleaning up) runs in a task of its own, one for an
     instance at a time; while it does, the instance is busy."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        engine: Engine,
-        routing: Routing,
-        lines: Lines,
-        clock: Clock,
-        stop_grace: float,
-        boot_id: str,
-        observations: Observations,
-        server: Mapping[str, str],
-        wake: Callable[[], None],
-    ) -> None:
-        self._store, self._engine, self._routing, self._lines = store, engine, routing, lines
-        self._clock, self._boot_id = clock, boot_id
+    def __init__(self, parts: Parts, routing: Routing, *, stop_grace: float) -> None:
+        self._store, self._engine, self._lines, self._clock = (
+            parts.store,
+            parts.engine,
+            parts.lines,
+            parts.clock,
+        )
+        self._boot_id, self._server = parts.boot_id, parts.server
+        self._seen, self._wake, self._routing = parts.observations, parts.wake, routing
         self._stop_grace, self._stop_limit = stop_grace, stop_grace + _STOP_SLACK
-        self._seen, self._server, self._wake = observations, server, wake
-        self._journal = Journal(store, lines)
+        self._journal = Journal(parts.store, parts.lines)
         self._tasks: set[asyncio.Task[None]] = set()
         self.unstable: list[Unstable] = []
 

@@ -30,6 +30,7 @@ from paas.supervisor.journal import ACTOR
 from paas.supervisor.observations import LONG_AGO, Observations
 from paas.supervisor.observed import Exit, Verdict
 from paas.supervisor.oneoff import OneOff, OneOffs, Run
+from paas.supervisor.parts import Parts
 from paas.supervisor.ports import Lines, Routing
 from paas.supervisor.probes import Probes
 from paas.supervisor.reconcile import reconcile
@@ -69,49 +70,30 @@ class Supervisor:
         boot_id: str | None = None,
         jitter: Callable[[], float] = lambda: random.uniform(0, MAX_JITTER),  # noqa: S311 - spreads load, no secret
     ) -> None:
-        self._store, self._engine, self._lines, self._clock = store, engine, lines, clock
+        self._store, self._engine, self._clock = store, engine, clock
         self._settings, self._jitter = settings, jitter
         self._seen, self._shown = Observations(), Shown()
         self._wake, self._passes = Wake(clock), Passes(clock)
         self._reported: list[tuple[InstanceId, ExitStatus, float]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._adopted = False
-        boot, server = boot_id or BOOT_ID.read_text().strip(), spawn_environment or {}
         self._routing = routing
         self._publisher = Publisher(routing, clock=clock, acknowledged=self._wake.ring)
         self._prober = Prober(engine, clock=clock, boot_limit=settings.boot_limit)
         self._probes = Probes(self._prober, self._judge)
-        self._executor = Executor(
+        parts = Parts(
             store=store,
             engine=engine,
-            routing=routing,
             lines=lines,
             clock=clock,
-            stop_grace=settings.stop_grace,
-            boot_id=boot,
+            boot_id=boot_id or BOOT_ID.read_text().strip(),
+            server=spawn_environment or {},
             observations=self._seen,
-            server=server,
             wake=self._wake.ring,
         )
-        self._one_offs = OneOffs(
-            store=store,
-            engine=engine,
-            lines=lines,
-            clock=clock,
-            boot_id=boot,
-            observations=self._seen,
-            server=server,
-            wake=self._wake.ring,
-        )
-        self._adoption = Adoption(
-            store=store,
-            engine=engine,
-            lines=lines,
-            clock=clock,
-            boot_id=boot,
-            observations=self._seen,
-            jitter=jitter,
-        )
+        self._executor = Executor(parts, routing, stop_grace=settings.stop_grace)
+        self._one_offs = OneOffs(parts)
+        self._adoption = Adoption(parts, jitter=jitter)
         self._waiting = Waiting(
             shown=lambda: self._shown,
             passes=self._passes,

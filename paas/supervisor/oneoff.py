@@ -8,22 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from paas.clock import Clock
 from paas.domain.app import App
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, InstanceId
 from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec, InstanceState
 from paas.domain.names import ProcessType
 from paas.domain.release import Release
-from paas.engines.base import Engine, TerminalSize
+from paas.engines.base import TerminalSize
 from paas.errors import PaasError
-from paas.store.database import Store
 from paas.supervisor.attachment import LoggedAttachment
 from paas.supervisor.journal import Journal
 from paas.supervisor.launch import Launch, spec_of
-from paas.supervisor.observations import Observations
 from paas.supervisor.observed import Ending
-from paas.supervisor.ports import Lines
+from paas.supervisor.parts import Parts
 from paas.threads import in_thread
 
 ATTACHED = "run, with somebody attached to it"
@@ -72,21 +69,16 @@ class OneOff:
 class OneOffs:
     """Starts one-offs and gives them their numbers: the lowest that no living one of the app has."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        engine: Engine,
-        lines: Lines,
-        clock: Clock,
-        boot_id: str,
-        observations: Observations,
-        server: Mapping[str, str],
-        wake: Callable[[], None],
-    ) -> None:
-        self._store, self._engine, self._lines, self._clock = store, engine, lines, clock
-        self._boot_id, self._seen, self._server, self._wake = boot_id, observations, server, wake
-        self._journal = Journal(store, lines)
+    def __init__(self, parts: Parts) -> None:
+        self._store, self._engine, self._lines, self._clock = (
+            parts.store,
+            parts.engine,
+            parts.lines,
+            parts.clock,
+        )
+        self._boot_id, self._server = parts.boot_id, parts.server
+        self._seen, self._wake = parts.observations, parts.wake
+        self._journal = Journal(parts.store, parts.lines)
         self._numbers: set[tuple[AppId, ProcessType, int]] = set()
         self._limits: set[asyncio.Task[None]] = set()
 
