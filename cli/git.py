@@ -1,5 +1,6 @@
 """The caller's git repository, through `git` itself. It never talks to the server but by `git push`."""
 
+import errno
 import os
 import re
 import subprocess
@@ -8,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from paas.errors import InvalidError, PaasError
+from paas.errors import DiskFullError, InvalidError, PaasError
 
 REMOTE = "mini"
 _SCHEME = "mini::"
@@ -87,6 +88,8 @@ def upload(app: str, commit: str, environ: Mapping[str, str]) -> None:
         limit=_UPLOAD_LIMIT,
     )
     if answer.returncode != 0:
+        if os.strerror(errno.ENOSPC) in answer.stderr:
+            raise DiskFullError
         raise InvalidError(f"The commit was not taken: {_reason(answer.stderr)}")
 
 
@@ -117,7 +120,7 @@ def _path_with_helper(environ: Mapping[str, str]) -> str:
 
 def _reason(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    remote = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    remote = [line.removeprefix("remote:").strip(" !") for line in lines if line.startswith("remote:")]
     said = [line for line in remote if line] or [
         line for line in lines if line.startswith(("fatal:", "error:"))
     ]
