@@ -19,8 +19,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def mini(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Mini]:
-    """A running server, stopped with all its apps at the end of the module."""
-    server = Mini(tmp_path_factory.mktemp("mini") / "home")
+    """A running server, stopped with all its apps at the end of the module; SETTINGS of the module are its `MINI_*`."""
+    server = Mini(tmp_path_factory.mktemp("mini") / "home", getattr(request.module, "SETTINGS", {}))
     server.start()
     failures = request.session.testsfailed
     yield server

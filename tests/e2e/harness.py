@@ -1,12 +1,14 @@
-"""The doors that users use: the `mini` command, git, and HTTP to the router, around a real server."""
+"""The doors that users use: the `mini` command, git, the API, and HTTP to the router, around a real server."""
 
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -30,6 +32,14 @@ class Result:
     def __str__(self) -> str:
         return f"$ {' '.join(self.argv)}\nexit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
+    def refused(self, code: int, *sentences: str) -> "Result":
+        """Assert that it ended with `code`, said each sentence as an error, and showed no traceback."""
+        assert self.code == code, f"\n{self}"
+        complaint = "\n".join(line for line in self.err.splitlines() if line.startswith((" !", "remote:")))
+        assert all(sentence in complaint for sentence in sentences), f"\n{self}"
+        assert "Traceback" not in self.out + self.err, f"\n{self}"
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -42,6 +52,28 @@ class Answer:
     @property
     def text(self) -> str:
         return self.body.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What of an app a refused command must leave as it was."""
+
+    releases: tuple[int, ...]
+    current: int | None
+    pids: Mapping[str, int]
+    formation: Mapping[str, int]
+
+
+class LocalConnection(HTTPConnection):
+    """HTTP over the unix socket of a server."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
 
 
 @dataclass(slots=True)
@@ -107,6 +139,31 @@ class Mini:
         """Run `mini ARGV… --json` and return the document."""
         return json.loads(self.ok(*argv, "--json", cwd=cwd))
 
+    def started(self, *argv: str, cwd: Path | None = None) -> "subprocess.Popen[str]":
+        """Start a command that goes on, in a group of its own; the caller ends it."""
+        return subprocess.Popen(
+            argv,
+            cwd=cwd or self.home.parent,
+            env=self.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def api(self, path: str) -> Any:
+        """Return the document of a GET on the unix socket, which must answer 200."""
+        connection = LocalConnection(str(self.home / "run" / "control.sock"))
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+            assert response.status == 200, (path, response.status, body)
+            return json.loads(body)
+        finally:
+            connection.close()
+
     # -- the server -----------------------------------------------------------------------------------------
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -124,7 +181,7 @@ class Mini:
     @property
     def http(self) -> tuple[str, int]:
         """The router's address."""
-        host, _, port = self.status()["http"].rpartition(":")
+        host, _, port = self.api("/v1/server")["http"].rpartition(":")
         return host, int(port)
 
     # -- instances --------------------------------------------------------------------------------------------
@@ -135,13 +192,40 @@ class Mini:
 
     def pids(self, app: str) -> dict[str, int]:
         """Return the pid of each instance that is up."""
-        return {row["name"]: row["pid"] for row in self.ps(app) if row["state"] == "up"}
+        return {row["name"]: row["pid"] for row in self.instances(app) if row["state"] == "up"}
+
+    def instances(self, app: str) -> list[dict[str, Any]]:
+        """Return the same rows from the API: quicker than a command where they are asked for often."""
+        rows: list[dict[str, Any]] = self.api(f"/v1/apps/{app}/instances")
+        return rows
+
+    def serving(self, app: str) -> int | None:
+        """Return the version of the release that serves."""
+        version: int | None = self.api(f"/v1/apps/{app}")["release"]
+        return version
+
+    def snapshot(self, app: str) -> Snapshot:
+        """Return what there is of an app."""
+        releases = self.api(f"/v1/apps/{app}/releases")
+        return Snapshot(
+            releases=tuple(row["version"] for row in releases),
+            current=self.serving(app),
+            pids=self.pids(app),
+            formation=self.api(f"/v1/apps/{app}/formation")["types"],
+        )
+
+    @contextmanager
+    def unchanged(self, app: str) -> Iterator[None]:
+        """Assert that the block leaves the app's releases, formation and pids as they are."""
+        before = self.snapshot(app)
+        yield
+        assert self.snapshot(app) == before
 
     def up(self, app: str, **counts: int) -> dict[str, int]:
         """Wait until exactly so many instances of each type are up and return their pids."""
 
         def reached() -> dict[str, int]:
-            rows = self.ps(app)
+            rows = self.instances(app)
             for name, count in counts.items():
                 states = [row["state"] for row in rows if row["type"] == name]
                 assert states == ["up"] * count, rows
@@ -215,9 +299,25 @@ class Repository:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
+    @property
+    def name(self) -> str:
+        """The name of its app."""
+        return self.path.name
+
+    def create(self) -> "Repository":
+        """Create its app, and commit and push what is in the work tree."""
+        self.commit("First version")
+        self.mini.ok("create", self.name, cwd=self.path)
+        self.push()
+        return self
+
     def push(self, *argv: str) -> str:
         """`mini push`, which must succeed; return its stdout."""
         return self.mini.ok("push", *argv, cwd=self.path)
+
+    def try_push(self, *argv: str) -> Result:
+        """`mini push`, however it ends."""
+        return self.mini.run("push", *argv, cwd=self.path)
 
 
 def kill(pid: int) -> None:

@@ -1,0 +1,149 @@
+"""Servers in bad places: a taken port, a second server, odd settings, a full disk. What runs already is not touched."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import apps
+from tests.e2e.harness import BIN, Mini, Repository
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Mini]:
+    """Another home, where no server runs yet."""
+    server = Mini(tmp_path / "other")
+    yield server
+    server.stop()
+
+
+# -- a second server ------------------------------------------------------------------------------------------------
+def test_a_second_start_finds_the_server_that_runs(mini: Mini) -> None:
+    control = mini.status()["pids"]["control"]
+    result = mini.run("server", "start")
+    assert result.code == 0
+    assert "runs already" in result.err
+    assert mini.status()["pids"]["control"] == control
+
+
+def test_a_second_server_on_the_same_state_directory_is_refused(mini: Mini) -> None:
+    before = mini.status()
+    result = mini.command(str(BIN / "python"), "-I", "-m", "api.server")
+    assert result.code == 1, result
+    assert "server already runs on" in result.err
+    assert str(mini.home) in result.err
+    assert "Traceback" not in result.err
+    assert mini.status() == before
+
+
+def test_servers_with_different_homes_live_side_by_side(mini: Mini, other: Mini) -> None:
+    other.start()
+    assert other.status()["http"] != mini.status()["http"]
+    other.ok("create", "alone")
+    assert "alone" not in mini.ok("apps")
+
+
+# -- settings -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        pytest.param({"MINI_HTTP": "8080"}, "MINI_HTTP must be HOST:PORT", id="no host"),
+        pytest.param({"MINI_LISTEN": "127.0.0.1:99999"}, "MINI_LISTEN must be HOST:PORT", id="no such port"),
+        pytest.param({"MINI_ENGINE": "lxc"}, "MINI_ENGINE must be one of", id="unknown engine"),
+        pytest.param({"MINI_BOOT_LIMIT": "soon"}, "MINI_BOOT_LIMIT must be a whole number", id="no number"),
+        pytest.param({"MINI_STOP_GRACE": "-1"}, "MINI_STOP_GRACE must be a whole number", id="below zero"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named(other: Mini, settings: dict[str, str], sentence: str) -> None:
+    other.run("server", "start", env=settings).refused(2, sentence)
+    assert not other.home.exists()
+
+
+@pytest.mark.parametrize("setting", ["MINI_HTTP", "MINI_LISTEN"])
+def test_a_port_that_another_program_has_is_named(other: Mini, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        other.run("server", "start", env={setting: address}).refused(2, address, "another program", setting)
+    other.start()
+
+
+def test_a_home_keeps_its_engine(mini: Mini, other: Mini) -> None:
+    other.start()
+    other.stop()
+    other.run("server", "start", "--engine", "docker").refused(2, "engine", "process", "docker")
+    other.start()
+    assert other.status()["engine"] == "process"
+
+
+def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = Mini(tmp_path / "file").run("server", "start")
+    result.refused(result.code, str(tmp_path / "file"))
+    assert result.code in (1, 2)
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_home_with_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
+    deep = tmp_path / ("a" * 60) / ("b" * 60)
+    deep.mkdir(parents=True)
+    server = Mini(deep / "home")
+    server.start()
+    assert server.status()["home"] == str(server.home)
+    assert server.stop().code == 0
+
+
+def test_without_a_server_and_told_not_to_start_one_it_is_exit_6(other: Mini) -> None:
+    other.run("apps", env={"MINI_NO_START": "1"}).refused(6, "mini server start")
+    other.run("apps", "--no-start").refused(6, "mini server start")
+    other.run("server", "status").refused(6, "mini server start")
+    assert not (other.home / "mini.db").exists()
+
+
+def test_a_command_that_needs_the_server_starts_it_and_says_so(other: Mini) -> None:
+    result = other.run("apps")
+    assert result.code == 0
+    assert f"Starting the server of {other.home}" in result.err
+
+
+# -- a full disk ----------------------------------------------------------------------------------------------------
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@needs_root
+def test_on_a_full_disk_commands_fail_clearly_and_the_app_serves_on(small_disk: Path, tmp_path: Path) -> None:
+    server = Mini(small_disk / "home")
+    server.start()
+    shop = Repository(server, tmp_path / "shop").write(apps.web()).create()
+    before = server.snapshot("shop")
+    filler = small_disk / "filler"
+    with filler.open("wb") as file:
+        free = shutil.disk_usage(small_disk).free
+        file.write(b"x" * max(0, free - 4096))
+    shop.write({**apps.web("two"), "big.bin": "x" * 1_000_000}).commit()
+    shop.try_push().refused(1, "The disk that holds the state directory is full", "Free space")
+    server.run("config", "set", "A=1", "-a", "shop").refused(
+        1, "The disk that holds the state directory is full"
+    )
+    assert server.get("shop").startswith("one web.1 v1 ")
+    assert server.snapshot("shop").pids == before.pids
+    filler.unlink()
+    shop.push()
+    assert server.get("shop").startswith("two web.1 ")
+    assert server.stop().code == 0
