@@ -163,7 +163,13 @@ async def _control_plane(
         engine = ProcessEngine(settings, home_id=store.meta.home_id(), clock=clock)
         stack.push_async_callback(engine.close)
         supervisor = Supervisor(
-            store=store, engine=engine, routing=routers, lines=logs, clock=clock, settings=settings
+            store=store,
+            engine=engine,
+            routing=routers,
+            lines=logs,
+            clock=clock,
+            settings=settings,
+            spawn_environment=os.environ,
         )
         repositories = Repositories(settings)
         builds = BuildService(
