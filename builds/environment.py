@@ -44,7 +44,8 @@ def build_environment(settings: Settings, environ: Mapping[str, str]) -> dict[st
         "NPM_CONFIG_CACHE": str(settings.cache / "npm"),
         "NPM_CONFIG_UPDATE_NOTIFIER": "false",
     }
-    found = {"XDG_CONFIG_HOME": str(home / ".config")}
+    # uv trusts a list of its own otherwise, and an index behind a company's proxy is signed by the machine's.
+    found = {"XDG_CONFIG_HOME": str(home / ".config"), "UV_SYSTEM_CERTS": "1"}
     if (home / ".npmrc").exists():
         found["NPM_CONFIG_USERCONFIG"] = str(home / ".npmrc")
     return {**found, **_pip_indexes(environ, home), **passed, **own}

@@ -12,7 +12,7 @@ say() { printf '\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 finish() {
     code=$?
     mini server stop >/dev/null 2>&1 || true
-    rm -rf "$work"
+    chmod -R u+w "$work" && rm -rf "$work"
     exit $code
 }
 trap finish EXIT

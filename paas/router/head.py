@@ -10,9 +10,10 @@ HEAD_LIMIT = 64 * 1024
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]"
-# Possessive throughout: a head matches in one pass or not at all. Neither obs-fold, nor a space before a colon,
-# nor a bare CR, LF or NUL has a place in it.
-_LINES = rb"((?:\r\n" + _TOKEN + rb"++:" + _TEXT + rb"*+)*+)\r\n\r\n"
+# Possessive inside each line, and no line can hold the CR that begins the next: a head matches in one pass or not at
+# all. The repeat of lines itself is not possessive, since Python before 3.11.5 then matches nothing (Debian 12 has
+# 3.11.2). Neither obs-fold, nor a space before a colon, nor a bare CR, LF or NUL has a place in it.
+_LINES = rb"((?:\r\n" + _TOKEN + rb"++:" + _TEXT + rb"*+)*)\r\n\r\n"
 _REQUEST = re.compile(rb"(" + _TOKEN + rb"{1,32}+) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])" + _LINES)
 _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: " + _TEXT + rb"*+)?)" + _LINES)
 
