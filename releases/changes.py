@@ -14,7 +14,7 @@ from paas.domain.release import DeploymentKind, Release, ReleaseKind
 from paas.store.database import Store
 from paas.threads import in_thread
 from releases import rollback
-from releases.config import ConfigChanges
+from releases.config import ConfigChanges, NewConfig
 from releases.outputs import Output
 from releases.ports import Artifacts, BuildPart
 from releases.records import recorded
@@ -155,21 +155,27 @@ class Configure:
         return f"the config change of {', '.join(sorted(self.changes.wanted)) or 'nothing'}"
 
     async def check(self, app: App, parts: Parts) -> Unchanged | None:
-        base = await in_thread(serving, parts.store, app)
-        if self.changes.applied_to(await in_thread(_variables, parts.store, base)):
-            return None
-        return Unchanged(f"no change, still {base.name}" if base else "no change")
+        planned = await self._plan(app, parts)
+        return planned if isinstance(planned, Unchanged) else None
 
     async def draft(self, app: App, parts: Parts, _progress: Progress, /) -> Draft | Unchanged:
+        planned = await self._plan(app, parts)
+        if isinstance(planned, Unchanged):
+            return planned
+        build, new = planned
+        config = await recorded(parts.store.configs.save, app.id, new.variables)
+        return Draft(ReleaseKind.CONFIG, new.description, build, config)
+
+    async def _plan(self, app: App, parts: Parts) -> tuple[Build | None, NewConfig] | Unchanged:
         base = await in_thread(serving, parts.store, app)
         new = self.changes.applied_to(await in_thread(_variables, parts.store, base))
         if new is None:
             return Unchanged(f"no change, still {base.name}" if base else "no change")
-        build = await in_thread(parts.store.builds.get_by_id, base.build) if base and base.build else None
-        if base and build:
-            await rollback.verify(parts.artifacts, build, base)
-        config = await recorded(parts.store.configs.save, app.id, new.variables)
-        return Draft(ReleaseKind.CONFIG, new.description, build, config)
+        if base is None or base.build is None:
+            return None, new
+        build = await in_thread(parts.store.builds.get_by_id, base.build)
+        await rollback.verify(parts.artifacts, build, base)
+        return build, new
 
 
 @dataclass(frozen=True, slots=True)

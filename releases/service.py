@@ -93,6 +93,7 @@ class ReleaseService:
             await self._supervisor.emptied(app.id)
             await self._repositories.remove(app.id)
             await self._logs.forget(app.id)
+        self._deployer.retention.prune_soon(app.id)
 
     # -- domains ----------------------------------------------------------------------------------------------------
     async def add_domain(self, app: App, host: str, *, actor: str) -> Domain:

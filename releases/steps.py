@@ -39,7 +39,7 @@ class Steps:
 
     async def leave_unchanged(self, story: Underway, unchanged: Unchanged) -> None:
         """End without a release."""
-        story.switching = True
+        story.final = True
         await recorded(self._store.deployments.finish_unchanged, story.id, reason=unchanged.reason)
         story.output.step(f"{unchanged.reason[0].upper()}{unchanged.reason[1:]}")
 
@@ -95,7 +95,7 @@ class Steps:
 
     async def switch(self, story: Underway, release: Release) -> None:
         """Make the release the one that serves: one transaction, and too late to cancel."""
-        story.switching = True
+        story.final = True
         await recorded(self._store.deployments.succeed, story.id)
         self._supervisor.nudge()
         if isinstance(story.change, GoBack) and story.change.unstable:
@@ -114,6 +114,7 @@ class Steps:
 
     async def give_up(self, story: Underway, error: PaasError) -> None:
         """Record the failure: the candidate is desired no more, and the supervisor stops it."""
+        story.final = True
         cancelled = isinstance(error, OperationCancelledError) and not isinstance(
             error, OperationTimedOutError
         )

@@ -22,8 +22,8 @@ class Underway:
     ticket: Ticket
     output: Output
     task: asyncio.Task[None] | None = None
-    switching: bool = False
-    """Whether it has come to the switch: from there it goes through to its end."""
+    final: bool = False
+    """Whether its end is settled, because it switches, gives up or is being cancelled: from there it goes through."""
     began_starting: float = 0.0
     healthy_after: float = 0.0
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -33,14 +33,15 @@ class Underway:
         return self.deployment.id
 
     async def cancel(self) -> None:
-        """Return when it has ended, cancelled; raises ConflictError once it has come to the switch."""
-        if self.switching or self.task is None or self.task.done():
+        """Return when it has ended, cancelled; raises ConflictError where its end is settled already."""
+        if self.final:
             raise too_late(self.deployment)
         await self.end()
 
     async def end(self) -> None:
-        """Return when it has ended: cancelled, or where it has come to the switch, in its own way."""
-        if self.task is not None and not self.switching:
+        """Return when it has ended: cancelled, or where its end is settled already, in that way."""
+        if self.task is not None and not self.final:
+            self.final = True
             self.task.cancel()
         await self.over.wait()
 
@@ -48,6 +49,6 @@ class Underway:
 def too_late(deployment: Deployment) -> ConflictError:
     """Return the error for a deployment that cannot be cancelled any more."""
     return ConflictError(
-        f"Deployment {deployment.id} cannot be cancelled any more: it has switched or ended. "
+        f"Deployment {deployment.id} cannot be cancelled any more: it has switched, or is about to end. "
         "Undo a release with `mini rollback`."
     )

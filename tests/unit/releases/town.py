@@ -10,7 +10,7 @@ from paas.domain.names import AppName
 from paas.domain.release import Deployment, Release
 from paas.settings import Settings
 from paas.supervisor.loop import Supervisor
-from paas.testing.behaviour import SERVES, Behaviour
+from paas.testing.behaviour import IDLES, SERVES, Behaviour
 from paas.testing.clock import FakeClock
 from paas.testing.engine import FakeEngine
 from paas.testing.ports import FakeLines, FakeRouting
@@ -81,6 +81,7 @@ class Town:
 
     # -- the control plane's life -----------------------------------------------------------------------------------
     async def start(self) -> None:
+        self._outside = asyncio.all_tasks()
         await self.deployer.recover()
         await self.over(self.supervisor.start())
 
@@ -95,11 +96,15 @@ class Town:
         await self._next()
 
     async def crash(self) -> None:
-        """Let the control plane die where it stands, able to record nothing more, and start the next one."""
+        """Let the control plane die where it stands, able to record nothing more, and start the next one.
+
+        Every task that was not there when it started ends.
+        """
         logging.disable(logging.CRITICAL)
         try:
             self.store.close()
-            mine = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+            apps = {each.acting for each in self.engine.machine.instances.values() if each.acting}
+            mine = asyncio.all_tasks() - self._outside - apps - {asyncio.current_task()}
             for task in mine:
                 task.cancel()
             await asyncio.gather(*mine, return_exceptions=True)
@@ -152,6 +157,10 @@ class Town:
     def sicken(self, name: str) -> None:
         """Let what is started of a commit from now on end before it listens."""
         self.engine.behave(f"serve {name}", Behaviour(exits=1))
+
+    def never_listen(self, name: str) -> None:
+        """Let what is started of a commit from now on never listen."""
+        self.engine.behave(f"serve {name}", IDLES)
 
     def spoil(self, name: str) -> None:
         """Let a commit's release command fail from now on."""
