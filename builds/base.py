@@ -7,7 +7,7 @@ from typing import Protocol
 
 from builds.shell import Shell
 from builds.source import Source
-from paas.domain.build import Artifact
+from paas.domain.build import Artifact, Build
 from paas.domain.process import Manifest
 
 Say = Callable[[str], None]
@@ -29,8 +29,9 @@ class Builder(Protocol):
         """Which builder this is, with its version: another name means that nothing built before can be reused."""
         ...
 
-    async def build(self, source: Source, *, salt: str, say: Say) -> Built:
-        """Build the source; `salt` is empty, or random to share nothing with any earlier build.
+    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
+        """Build the source, as the attempt that `build` records; `salt` is empty, or random to share nothing with
+        any earlier build.
 
         Raises BuildFailedError with a sentence that says why, DiskFullError.
         """

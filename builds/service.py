@@ -69,7 +69,7 @@ class BuildService:
         )
         salt = build.id if no_cache else ""
         with BuildOutput(self.output(build.id), say=output) as kept:
-            task = asyncio.create_task(self._make(app, commit, quarantine, salt=salt, say=kept.line))
+            task = asyncio.create_task(self._make(build, quarantine, salt=salt, say=kept.line))
             running = self._running[build.id] = _Running(task, kept)
             try:
                 return await self._record(build.id, task, keep=kept.keep)
@@ -108,14 +108,12 @@ class BuildService:
         usable = found is not None and found.artifact is not None and await self._builder.has(found.artifact)
         return found if usable else None
 
-    async def _make(
-        self, app: App, commit: Commit, quarantine: Quarantine | None, *, salt: str, say: Say
-    ) -> Built:
-        limit = self._settings.build_limit
+    async def _make(self, build: Build, quarantine: Quarantine | None, *, salt: str, say: Say) -> Built:
+        limit, commit = self._settings.build_limit, build.commit
         try:
             async with asyncio.timeout(limit):
-                with await self._repositories.source(app.id, commit, quarantine=quarantine) as source:
-                    return await self._builder.build(source, salt=salt, say=say)
+                with await self._repositories.source(build.app, commit, quarantine=quarantine) as source:
+                    return await self._builder.build(source, build, salt=salt, say=say)
         except TimeoutError as error:
             message = f"The build of {commit[:7]} took longer than {limit:g} s and was ended; MINI_BUILD_LIMIT is the limit."
             raise OperationTimedOutError(message) from error

@@ -25,7 +25,7 @@ from builds.node import Node
 from builds.python import Python
 from builds.shell import Shell
 from builds.source import Source
-from paas.domain.build import Artifact, Slug
+from paas.domain.build import Artifact, Build, Slug
 from paas.settings import Settings
 from paas.threads import in_thread
 
@@ -46,7 +46,14 @@ class SlugBuilder:
         self._swept = asyncio.Lock()
         self._is_swept = False
 
-    async def build(self, source: Source, *, salt: str, say: Say) -> Built:
+    async def build(
+        self,
+        source: Source,
+        build: Build,  # noqa: ARG002 - a slug is known by what is in it, whoever asked for it
+        *,
+        salt: str,
+        say: Say,
+    ) -> Built:
         """Build the source, or take the slug that is there for exactly this (`builds.base.Builder`)."""
         await self._sweep()
         shell = Shell(build_environment(self._settings, self._environ), say=say)

@@ -34,10 +34,15 @@ class Slug:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The artifact of the docker and swarm engines: an image known by its digest."""
+    """The artifact of the docker and swarm engines: an image known by its digest, the id that Docker gives it.
+
+    `port` is the one that the image itself says its CMD listens on: PORT is that number in its instances. None where
+    the app listens on whatever PORT says.
+    """
 
     digest: str
     reference: str
+    port: int | None = None
 
 
 Artifact = Slug | Image

@@ -37,7 +37,7 @@ def decode_artifact(text: str) -> Artifact:
     """Return the artifact that `encode_artifact` wrote."""
     document = json.loads(text)
     if image := document.get("image"):
-        return Image(digest=image["digest"], reference=image["reference"])
+        return Image(digest=image["digest"], reference=image["reference"], port=image.get("port"))
     slug = document["slug"]
     return Slug(
         key=slug["key"],

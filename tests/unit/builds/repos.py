@@ -10,11 +10,19 @@ from pathlib import Path
 from builds.repository import Repositories
 from paas.clock import SystemClock
 from paas.domain.app import App
-from paas.domain.ids import AppId, Commit
+from paas.domain.build import Build, BuildState
+from paas.domain.ids import AppId, BuildId, Commit, new_id
 from paas.domain.names import AppName
 from paas.settings import Settings
 
 SHOP = App(AppId("00000000000000aa"), AppName("shop"), SystemClock().now())
+
+
+def attempt(commit: Commit) -> Build:
+    """Return the record of a build of `commit` that has begun."""
+    id, now = BuildId(new_id()), SystemClock().now()
+    return Build(id, SHOP.id, commit, "main", builder="any/1", state=BuildState.RUNNING, created_at=now)
+
 
 _ENVIRONMENT = {
     "PATH": os.environ["PATH"],

@@ -29,7 +29,7 @@ class Endless:
 
     name = "endless/1"
 
-    async def build(self, source: Source, *, salt: str, say: Say) -> Built:
+    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
         say("begun")
         await asyncio.Event().wait()
         raise AssertionError

@@ -13,7 +13,7 @@ from paas.domain.build import Slug
 from paas.domain.ids import Commit
 from paas.errors import BuildFailedError
 from tests.eventually import eventually_async
-from tests.unit.builds.repos import SHOP, Server, WorkTree
+from tests.unit.builds.repos import SHOP, Server, WorkTree, attempt
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ class Bench:
 
     async def build(self, files: dict[str, str | bytes], *, salt: str = "") -> tuple[Slug, Built]:
         with await self.source(files) as source:
-            built = await self.builder.build(source, salt=salt, say=self.lines.append)
+            built = await self.builder.build(source, attempt(source.commit), salt=salt, say=self.lines.append)
         assert isinstance(built.artifact, Slug)
         return built.artifact, built
 
