@@ -19,4 +19,5 @@ def command_of(words: Sequence[str], procfile: Procfile) -> str:
     first, *rest = words
     if command := procfile.commands.get(ProcessType(first)):
         return " ".join([command, *map(shlex.quote, rest)])
-    return first if not rest else shlex.join(words)
+    # In the shell's place: else the shell gets the signals too, and its end hides how the program took them.
+    return first if not rest else f"exec {shlex.join(words)}"
