@@ -7,13 +7,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        body = f"{MARK} {os.environ['PS']} {os.environ['MINI_RELEASE']} {os.getpid()}".encode()
+        body = f"{MARK} {os.environ['PS']} {os.environ.get('MINI_RELEASE')} {os.getpid()}".encode()
         if self.path.startswith("/env/"):
             body = os.environ.get(self.path[5:], "<unset>").encode()
         if self.path.startswith("/exit/"):
             os._exit(int(self.path[6:]))
         if self.path.startswith("/print/"):
             print(self.path[7:], flush=True)
+        if self.path.startswith("/write/"):
+            open(self.path[7:], "x").close()
+        if self.path == "/files":
+            body = " ".join(sorted(os.listdir())).encode()
+        if self.path.startswith("/slow/"):
+            threading.Event().wait(float(self.path[6:]))
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -88,7 +88,7 @@ def test_what_does_not_come_up_leaves_the_old_release_serving(
     failed = mini.json("releases", "-a", "shop")[0]
     assert failed["status"] == "failed"
     assert sentence in failed["reason"]
-    assert not any(row["release"] == failed["version"] for row in mini.instances("shop"))
+    eventually(lambda: all(row["release"] != failed["version"] for row in mini.instances("shop")))
 
 
 def test_what_an_app_said_before_it_died_is_shown(mini: Mini, shop: Repository) -> None:
@@ -133,7 +133,7 @@ def test_an_app_that_binds_late_is_waited_for(mini: Mini, repository: Make) -> N
     assert mini.get("late").startswith("one web.1 v1 ")
 
 
-def test_an_app_that_ignores_TERM_is_killed_after_the_grace(mini: Mini, repository: Make) -> None:
+def test_an_app_that_ignores_the_term_signal_is_killed_after_the_grace(mini: Mini, repository: Make) -> None:
     deaf = repository("deaf").write({**apps.web_and_worker(), "worker.py": DEAF}).create()
     mini.ok("scale", "worker=1", "-a", deaf.name)
     pid = mini.up("deaf", worker=1)["worker.1"]

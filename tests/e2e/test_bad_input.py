@@ -40,7 +40,7 @@ def shop(mini: Mini, tmp_path_factory: pytest.TempPathFactory) -> Repository:
         pytest.param(["web"], "Write web=2", id="no count"),
         pytest.param(["web=1", "web=2"], "web is named twice", id="twice"),
         pytest.param(["worker=2", "cron=1"], "'cron' is no process type", id="one bad token of two"),
-        pytest.param(["web=２"], "is no scale", id="digits of another script"),
+        pytest.param(["web=\uff12"], "is no scale", id="digits of another script"),
         pytest.param(["web=1\n"], "is no scale", id="a line end"),
         pytest.param([""], "is no scale", id="nothing"),
     ],

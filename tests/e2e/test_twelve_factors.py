@@ -1,0 +1,331 @@
+"""What the platform owes each of the twelve factors, and beyond them: one scenario each."""
+
+import json
+import os
+import re
+import select
+import signal
+import sqlite3
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import IO
+
+from tests.e2e import apps
+from tests.e2e.harness import Mini, Repository, alive, kill
+from tests.e2e.wheels import write_wheel
+from tests.eventually import eventually
+
+Make = Callable[[str], Repository]
+BUDGET = 1024 * 1024
+SETTINGS = {
+    "MINI_STOP_GRACE": "2",
+    "MINI_DRAIN_LIMIT": "2",
+    "MINI_LOG_BUDGET": str(BUDGET),
+    "OF_THE_MACHINE": "inherited",
+    "PYTHONPATH": str(Path(__file__).parent),
+}
+
+BACKED = apps.WEB.replace(
+    'body = f"{MARK}',
+    'body = sqlite3.connect(os.environ["DATABASE_URL"][10:]).execute("SELECT * FROM t").fetchone()[0].encode() '
+    'if self.path == "/row" else f"{MARK}',
+).replace("import http.server", "import sqlite3, http.server")
+GATED = (
+    "import os, threading\nwhile os.environ['PS'] == 'web.2' and not os.path.exists(os.environ['GATE']):\n"
+    "    threading.Event().wait(0.02)\n"
+)
+FAMILY = """
+import os, signal, subprocess, sys
+child = "import signal, time; signal.signal(15, lambda *_: (print('child got TERM', flush=True), exit())); time.sleep(600)"
+print("family", os.getpid(), subprocess.Popen([sys.executable, "-c", child]).pid, flush=True)
+signal.pause()
+"""
+
+
+def test_a_build_is_made_from_one_commit_never_from_the_dirty_work_tree(mini: Mini, repository: Make) -> None:
+    shop = repository("codebase").write(apps.web("committed"))
+    head = shop.commit()
+    shop.write({**apps.web("dirty"), "untracked.py": ""})
+    for app in ("codebase", "staging"):
+        mini.ok("create", app, cwd=shop.path)
+        shop.push("-a", app)
+        assert mini.get(app).startswith("committed ")
+        assert "untracked.py" not in mini.get(app, "/files")
+        assert [row["commit"] for row in mini.json("releases", "-a", app)] == [head]
+    shop.write(apps.web("dirty")).commit()
+    shop.push("-a", "staging")
+    assert mini.get("staging").startswith("dirty ")
+    assert mini.get("codebase").startswith("committed ")
+
+
+def test_declared_dependencies_are_installed_apart_and_nothing_of_the_machine_is_inherited(
+    mini: Mini, repository: Make
+) -> None:
+    shop = repository("dependencies")
+    wheel = write_wheel(shop.path / "vendor", "salutation", version="1.2.3")
+    shop.write({**apps.web(), "requirements.txt": f"./vendor/{wheel}\n"}).create()
+
+    def python(code: str) -> str:
+        return mini.ok("run", "-a", shop.name, "--", "python", "-c", code).strip()
+
+    assert python("import salutation; print(salutation.VERSION)") == "1.2.3"
+    assert (
+        python("import importlib.util as u; print(u.find_spec('fastapi'), u.find_spec('harness'))")
+        == "None None"
+    )
+    assert python("import sys; print(sys.prefix != sys.base_prefix)") == "True"
+    assert mini.get(shop.name, "/env/OF_THE_MACHINE") == "<unset>"
+    assert mini.get(shop.name, "/env/PYTHONPATH") == "<unset>"
+    assert mini.run("run", "-a", shop.name, "--", "env").out.count("inherited") == 0
+
+
+def test_config_is_in_the_environment_alone_and_encrypted_at_rest(mini: Mini, repository: Make) -> None:
+    canary = "canary-3f1c9a77d2"
+    shop = repository("config").write(apps.web())
+    shop.commit()
+    mini.ok("create", shop.name, cwd=shop.path)
+    mini.ok("config", "set", "TOKEN=-", "-a", shop.name, stdin=f"{canary}\n")
+    shop.push()
+    assert mini.get(shop.name, "/env/TOKEN") == canary
+    argvs = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [argv for argv in argvs if canary.encode() in argv]
+    files = [path for path in mini.home.rglob("*") if path.is_file()]
+    assert any(path.name == "mini.db" for path in files)
+    assert not [path for path in files if canary.encode() in path.read_bytes()]
+    assert canary not in mini.ok("diff", "v1", "v2", "-a", shop.name)
+
+
+def test_a_backing_service_is_swapped_by_one_config_change_without_a_rebuild(
+    mini: Mini, repository: Make, tmp_path: Path
+) -> None:
+    for name in ("first", "second"):
+        with sqlite3.connect(tmp_path / f"{name}.db") as database:
+            database.execute("CREATE TABLE t AS SELECT ? AS name", (name,))
+        database.close()
+    shop = repository("backing").write({**apps.web(), "web.py": BACKED})
+    shop.commit()
+    mini.ok("create", shop.name, cwd=shop.path)
+    mini.ok("config", "set", f"DATABASE_URL=sqlite:///{tmp_path}/first.db", "-a", shop.name)
+    shop.push()
+    assert mini.get(shop.name, "/row") == "first"
+    mini.ok("config", "set", f"DATABASE_URL=sqlite:///{tmp_path}/second.db", "-a", shop.name)
+    assert mini.get(shop.name, "/row") == "second"
+    assert len(mini.json("builds", "-a", shop.name)) == 1
+
+
+def test_releases_are_immutable_and_numbered_and_a_rollback_is_a_new_release_of_an_old_one(
+    mini: Mini, repository: Make
+) -> None:
+    shop = repository("stages").write(apps.web("one")).create()
+    first = mini.json("releases", "info", "v1", "-a", shop.name)
+    mini.ok("config", "set", "COLOUR=red", "-a", shop.name)
+    shop.write(apps.web("two")).commit()
+    shop.push()
+    mini.ok("rollback", "v1", "-a", shop.name)
+    releases = mini.json("releases", "-a", shop.name)
+    assert [row["version"] for row in releases] == [4, 3, 2, 1]
+    assert [row["build"] for row in releases] == [
+        first["build"],
+        releases[1]["build"],
+        first["build"],
+        first["build"],
+    ]
+    assert len(mini.json("builds", "-a", shop.name)) == 2
+    moving = {"current", "rollback_target"}
+    again = mini.json("releases", "info", "v1", "-a", shop.name)
+    assert {key for key in first if first[key] != again[key]} == moving
+    assert mini.get(shop.name).startswith("one web.1 v4 ")
+    assert mini.get(shop.name, "/env/COLOUR") == "<unset>"
+
+
+def test_processes_share_nothing_and_their_scratch_goes_with_them(mini: Mini, repository: Make) -> None:
+    shop = repository("processes").write(apps.web()).create()
+    mini.ok("scale", "web=2", "-a", shop.name)
+    mini.get(shop.name, "/write/mine")
+    seen = {mini.get(shop.name, "/files") for _ in range(8)}
+    assert seen == {"Procfile web.py", "Procfile mine web.py"}
+    folders = {Path(f"/proc/{pid}/cwd").readlink() for pid in mini.pids(shop.name).values()}
+    assert len(folders) == 2
+    mini.ok("restart", "-a", shop.name)
+    eventually(lambda: not any(folder.exists() for folder in folders))
+    assert {mini.get(shop.name, "/files") for _ in range(8)} == {"Procfile web.py"}
+
+
+def test_requests_go_only_to_an_instance_that_listens_on_its_port(
+    mini: Mini, repository: Make, tmp_path: Path
+) -> None:
+    shop = repository("ports").write({**apps.web(), "web.py": GATED + apps.WEB})
+    shop.commit()
+    mini.ok("create", shop.name, cwd=shop.path)
+    mini.ok("config", "set", f"GATE={tmp_path / 'gate'}", "-a", shop.name)
+    shop.push()
+    mini.ok("scale", "web=2", "--no-wait", "-a", shop.name)
+    eventually(lambda: [row["state"] for row in mini.instances(shop.name)] == ["up", "starting"])
+    assert {mini.get(shop.name).split()[1] for _ in range(20)} == {"web.1"}
+    (tmp_path / "gate").touch()
+    mini.up(shop.name, web=2)
+    assert {mini.get(shop.name).split()[1] for _ in range(20)} == {"web.1", "web.2"}
+    ports = {row["port"] for row in mini.instances(shop.name)}
+    assert {int(mini.get(shop.name, "/env/PORT")) for _ in range(20)} == ports
+
+
+def test_process_types_are_scaled_each_on_its_own(mini: Mini, repository: Make) -> None:
+    shop = repository("concurrency").write(apps.web_and_worker()).create()
+    web = mini.up(shop.name, web=1, worker=0)
+    mini.ok("scale", "worker=2", "-a", shop.name)
+    both = mini.up(shop.name, web=1, worker=2)
+    assert both["web.1"] == web["web.1"]
+    mini.ok("scale", "web+1", "worker-1", "-a", shop.name)
+    after = mini.up(shop.name, web=2, worker=1)
+    assert (after["web.1"], after["worker.1"]) == (web["web.1"], both["worker.1"])
+
+
+def test_a_stop_ends_the_whole_process_group_and_a_crash_is_restarted(mini: Mini, repository: Make) -> None:
+    shop = repository("disposability")
+    files = apps.web(
+        Procfile="web: python3 web.py\nfamily: sh -c 'python3 family.py; :'\n", **{"family.py": FAMILY}
+    )
+    shop.write(files).create()
+    mini.ok("scale", "family=1", "-a", shop.name)
+
+    def family() -> list[int]:
+        pids = re.findall(r"family (\d+) (\d+)$", mini.ok("logs", "-a", shop.name), re.MULTILINE)
+        return [int(pid) for pid in pids[-1]] if pids else []
+
+    first = eventually(family)
+    assert all(alive(pid) for pid in first)
+    kill(mini.up(shop.name, family=1)["family.1"])
+    second = eventually(lambda: [pid for pid in family() if pid not in first], within=20)
+    eventually(lambda: not any(alive(pid) for pid in first))
+    mini.ok("scale", "family=0", "-a", shop.name)
+    eventually(lambda: not any(alive(pid) for pid in second))
+    eventually(lambda: "app[family.1]: child got TERM" in mini.ok("logs", "-a", shop.name))
+
+
+def test_mini_local_runs_the_same_procfile_with_the_same_config(mini: Mini, repository: Make) -> None:
+    shop = repository("parity").write(apps.web_and_worker()).create()
+    mini.ok("config", "set", "COLOUR=green", "-a", shop.name)
+    local = mini.started("mini", "local", "-c", "web=1", "-p", "5710", cwd=shop.path)
+    try:
+        assert eventually(lambda: asked("127.0.0.1", 5710, "/env/COLOUR"), within=20) == mini.get(
+            shop.name, "/env/COLOUR"
+        )
+    finally:
+        os.killpg(local.pid, signal.SIGINT)
+        out, err = local.communicate(timeout=30)
+    assert "worker up" in out
+    assert "Traceback" not in out + err
+
+
+def asked(host: str, port: int, path: str) -> str:
+    connection = HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    except ConnectionError:
+        return ""
+    finally:
+        connection.close()
+
+
+def test_log_lines_are_stamped_and_streamed_within_a_budget_and_outlive_their_release(
+    mini: Mini, repository: Make
+) -> None:
+    shop = repository("streams").write(apps.web()).create()
+    tail = mini.started("mini", "logs", "-t", "-n", "0", "-p", "web", "-s", "app", "-a", shop.name)
+    try:
+        lines = tail.stdout
+        assert lines is not None
+        eventually(lambda: mini.get(shop.name, "/print/of-v1") and has_more(lines))
+        stamped = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00 app\[web\.1\]: of-v1\n"
+        assert re.fullmatch(stamped, lines.readline())
+        shop.write(apps.web("two")).commit()
+        shop.push()
+        mini.get(shop.name, "/print/of-v2")
+        while "of-v2" not in lines.readline():
+            pass
+    finally:
+        tail.kill()
+        tail.communicate()
+    assert "of-v1" in mini.ok("logs", "--release", "v1", "-a", shop.name)
+    mini.ok(
+        "run",
+        "-a",
+        shop.name,
+        "-d",
+        "--",
+        "sh",
+        "-c",
+        "yes 0123456789012345678901234567890123456789 | head -n 100000; echo flood over",
+    )
+    eventually(lambda: "flood over" in mini.ok("logs", "-n", "5", "-a", shop.name), within=30)
+    assert sum(path.stat().st_size for path in (mini.home / "logs").rglob("*") if path.is_file()) < 3 * BUDGET
+
+
+def has_more(stream: IO[str]) -> bool:
+    """Return whether a command has printed something."""
+    return bool(select.select([stream], [], [], 0.1)[0])
+
+
+def test_a_one_off_runs_in_the_same_release_and_config_and_leaves_nothing_behind(
+    mini: Mini, repository: Make
+) -> None:
+    shop = repository("admin").write(apps.web()).create()
+    mini.ok("config", "set", "COLOUR=green", "-a", shop.name)
+    before = mini.snapshot(shop.name), set((mini.home / "instances").iterdir())
+    script = "read line; echo $line $COLOUR $MINI_RELEASE $PS $MINI_COMMIT; pwd > file; exit 7"
+    done = mini.run("run", "-a", shop.name, "--", "sh", "-c", script, stdin="hello\n")
+    commit = mini.json("releases", "-a", shop.name)[0]["commit"]
+    assert (done.code, done.out.split()) == (7, ["hello", "green", "v2", "run.1", commit])
+    run = mini.started(
+        "mini",
+        "run",
+        "-a",
+        shop.name,
+        "--",
+        "sh",
+        "-c",
+        "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.1; done",
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "ready\n"
+    os.kill(run.pid, signal.SIGINT)
+    out, _ = run.communicate(timeout=20)
+    assert (run.returncode, out) == (9, "caught\n")
+    eventually(lambda: (mini.snapshot(shop.name), set((mini.home / "instances").iterdir())) == before)
+
+
+def test_beyond_the_twelve_there_are_an_api_telemetry_tokens_and_health_checks(
+    mini: Mini, repository: Make, tmp_path: Path
+) -> None:
+    check = {"healthchecks": {"web": [{"type": "startup", "path": "/healthy", "content": "one"}]}}
+    shop = repository("beyond").write({**apps.web(), "app.json": json.dumps(check)}).create()
+    # The API: everything the command line does, described by itself; on TCP with a token alone.
+    host, _, port = mini.status()["api"].rpartition(":")
+    token = (mini.home / "keys" / "admin-token").read_text().strip()
+    assert refused(host, int(port), "/v1/apps") == 401
+    assert refused(host, int(port), "/v1/apps", token="mini_wrong") == 401
+    assert refused(host, int(port), "/v1/apps", token=token) == 200
+    assert "/v1/apps/{app}/rollbacks" in mini.api("/openapi.json")["paths"]
+    # Telemetry: request ids go through to the app's answer and the log, metrics count.
+    answer = mini.request(shop.name, headers={"X-Request-ID": "from-the-client-1"})
+    assert answer.headers.get("X-Request-ID")
+    eventually(lambda: answer.headers["X-Request-ID"] in mini.ok("logs", "-s", "mini", "-a", shop.name))
+    assert mini.run("checks", "run", "-a", shop.name).code == 0
+    # Health checks: what fails its own check gets no traffic.
+    shop.write({"app.json": json.dumps(check).replace('"one"', '"never"')}).commit()
+    with_old = mini.pids(shop.name)
+    shop.try_push().refused(12, "web.1")
+    assert mini.pids(shop.name) == with_old
+
+
+def refused(host: str, port: int, path: str, *, token: str | None = None) -> int:
+    """Return the status that the API on TCP answers with."""
+    connection = HTTPConnection(host, port, timeout=10)
+    try:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
