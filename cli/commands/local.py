@@ -101,7 +101,7 @@ def _run(
 
     manager = Manager(Printer(sys.stdout))
     for name, command, port in _processes(procfile, counts, first_port=first_port):
-        own = {**environment, "PORT": str(port), "PS": name}
+        own = {**environment, "PORT": str(port), "PS": name, "MINI_RELEASE": "local"}
         manager.add_process(name, command, env=own, cwd=str(Path.cwd()))
     manager.loop()
     code = int(manager.returncode or 0)
