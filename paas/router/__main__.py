@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from paas.domain.route import RoutingTable
 from paas.errors import InvalidError
 from paas.platform_lines import PlatformLines
 from paas.router.control import ControlServer
+from paas.router.loop import RouterLoop
 from paas.router.server import RouterServer
 from paas.router.table import load
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str]) -> None:
     """Run a router until SIGTERM."""
     options = _parser().parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    with asyncio.Runner(loop_factory=_loop_factory(options.loop)) as runner:
+    with asyncio.Runner(loop_factory=RouterLoop) as runner:
         runner.run(_run(options))
 
 
@@ -40,7 +41,7 @@ async def _run(options: argparse.Namespace) -> None:
     router.apply(_last_table(options.table))
     control = ControlServer(router, options.control, index=options.index)
     await control.start()
-    await router.start()
+    router.start()
     gc.freeze()  # What the start has made stays: no collection needs to look at it again.
     if options.ready_fd is not None:
         os.write(options.ready_fd, b"\n")
@@ -68,16 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--control", type=Path, required=True, help="where to make the control socket")
     parser.add_argument("--log-fifo", type=Path, required=True, help="the FIFO for the access log")
     parser.add_argument("--ready-fd", type=int, help="gets a byte once requests are served")
-    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="the event loop")
     return parser
-
-
-def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
-    if name == "uvloop":
-        import uvloop
-
-        return uvloop.new_event_loop
-    return asyncio.new_event_loop
 
 
 if __name__ == "__main__":

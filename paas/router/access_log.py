@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from paas.domain.ids import AppId
+from paas.router.loop import RouterLoop
 
 INSTANCE = "router"
 _BATCH_SECONDS = 0.02
@@ -68,7 +69,7 @@ def _quoted(path: bytes) -> str:
 class AccessLog:
     """Gives lines to `lines`, and flushes them together a moment later; without any, no timer runs."""
 
-    def __init__(self, lines: Lines, *, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, lines: Lines, *, loop: RouterLoop) -> None:
         self._lines = lines
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None

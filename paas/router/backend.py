@@ -4,117 +4,94 @@ It never chooses: the balancer does.
 """
 
 import asyncio
-import os
-from contextlib import suppress
-from typing import cast
+import socket
+from collections.abc import Callable
 
 from paas.domain.route import Backend
 from paas.router.limits import Limits
+from paas.router.loop import RouterLoop
 from paas.router.ports import Rider
+from paas.router.wire import Wire, connect
 
-_LATE_LIMIT = 256 * 1024
 
-
-class BackendConnection(asyncio.Protocol):
+class BackendConnection:
     """One connection to a backend: in use by one rider, or unused."""
 
-    def __init__(self, backend: "LiveBackend") -> None:
+    __slots__ = ("_backend", "_wire", "reused", "rider", "unused_since", "write")
+
+    def __init__(self, backend: "LiveBackend", sock: socket.socket, *, loop: RouterLoop) -> None:
         self._backend = backend
-        self._transport: asyncio.Transport | None = None
+        self._wire = Wire(loop, sock, self)
+        self.write: Callable[[bytes], None] = self._wire.write
+        """Send, or hold until the backend reads; its rider is told when that is too much."""
         self.rider: Rider | None = None
         self.reused = False
         self.unused_since = 0.0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
-
-    def data_received(self, data: bytes) -> None:
+    # -- what the wire does -----------------------------------------------------------------------------------
+    def received(self, data: bytes) -> None:
         if self.rider is None:
             self.close()  # Nobody asked: the next answer on it could be anyone's.
         else:
             self.rider.from_backend(data)
 
-    def eof_received(self) -> bool:
+    def other_side_ended(self) -> bool:
         if self.rider is not None:
             self.rider.backend_ended()
         # A rider that is still on it after the end wants to go on sending: an upgraded connection.
         return self.rider is not None
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def wire_lost(self, error: OSError | None) -> None:
         self._backend.forget(self)
-        if self.rider is not None and exc is not None and (late := self._unread()):
+        # What it had sent before it reset the connection is often the answer to an upload that it did not want to
+        # the end: our own write fails first.
+        if self.rider is not None and error is not None and (late := self._wire.late()):
             self.rider.from_backend(late)
         rider, self.rider = self.rider, None
         if rider is not None:
-            rider.backend_lost(exc)
+            rider.backend_lost(error)
 
-    def _unread(self) -> bytes:
-        """Return what the backend had sent before it reset the connection: often the answer to an upload that it
-        did not want to the end, which the loop drops when its own write fails first."""
-        socket = self._transport.get_extra_info("socket") if self._transport is not None else None
-        received = b""
-        with suppress(OSError):
-            while socket is not None and len(received) < _LATE_LIMIT:
-                block = os.read(socket.fileno(), _LATE_LIMIT)
-                if not block:
-                    break
-                received += block
-        return received
-
-    def pause_writing(self) -> None:
+    def wire_full(self) -> None:
         if self.rider is not None:
             self.rider.backend_full()
 
-    def resume_writing(self) -> None:
+    def wire_free(self) -> None:
         if self.rider is not None:
             self.rider.backend_ready()
 
-    def write(self, data: bytes) -> None:
-        """Send, or hold until the backend reads; it tells its rider when that is too much."""
-        if self._transport is not None:
-            self._transport.write(data)
-
+    # -- what its rider does ----------------------------------------------------------------------------------
     def end(self) -> None:
         """Tell the backend that nothing more comes."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write_eof()
+        self._wire.end()
 
     def pause(self) -> None:
         """Read no more for now."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._wire.pause()
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._wire.resume()
 
     def close(self) -> None:
         """Give it up at once, with what was not sent yet. Its rider is not told."""
         self.rider = None
-        if self._transport is not None:
-            self._transport.abort()
+        self._wire.abort()
 
     def finish(self) -> None:
         """Close it once everything was sent."""
         self.rider = None
-        if self._transport is not None:
-            self._transport.close()
+        self._wire.close()
 
     @property
     def usable(self) -> bool:
         """Whether a request may be sent on it: open, and nothing left to send."""
-        return (
-            self._transport is not None
-            and not self._transport.is_closing()
-            and self._transport.get_write_buffer_size() == 0
-        )
+        return self._wire.idle
 
 
 class LiveBackend:
     """A backend with what the router knows of it."""
 
-    def __init__(self, backend: Backend, *, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, backend: Backend, *, limits: Limits, loop: RouterLoop) -> None:
         self.backend = backend
         self.name = backend.name
         self.riders: set[Rider] = set()
@@ -150,11 +127,9 @@ class LiveBackend:
         if (spare := self.take_unused()) is not None:
             spare.close()  # Its place is taken: requests that need fresh connections add none to the pool.
         async with asyncio.timeout(self._limits.connect):
-            _, connection = await self._loop.create_connection(
-                lambda: BackendConnection(self), self._host, self._port
-            )
+            sock = await connect(self._loop, self._host, self._port)
         self._aside_until = 0.0
-        return connection
+        return BackendConnection(self, sock, loop=self._loop)
 
     def give_back(self, connection: BackendConnection) -> None:
         """Keep a connection for the next request, or close it."""

@@ -10,6 +10,7 @@ from paas.domain.ids import AppId, InstanceId
 from paas.domain.route import RoutedApp, RoutingTable
 from paas.router.backend import LiveBackend
 from paas.router.limits import Limits
+from paas.router.loop import RouterLoop
 from paas.router.metrics import AppMetrics, Counts
 from paas.router.table import bare_host, find_host
 
@@ -43,7 +44,7 @@ class LiveApp:
 class Balancer:
     """The routing table at work."""
 
-    def __init__(self, *, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, *, limits: Limits, loop: RouterLoop) -> None:
         self._limits = limits
         self._loop = loop
         self._apps: dict[AppId, LiveApp] = {}

@@ -3,12 +3,8 @@
 It never looks into an answer: the exchange under way writes it.
 """
 
-import asyncio
-import fcntl
-import struct
-import termios
+import socket
 from collections.abc import Callable
-from typing import cast
 
 from paas.router.context import Context, new_request_id
 from paas.router.deadline import Deadline
@@ -16,19 +12,28 @@ from paas.router.exchange import Exchange
 from paas.router.forward import origin_lines, refused_bytes
 from paas.router.head import MalformedError, RequestHead, parse_request, split_head
 from paas.router.refusal import Refusal, bad_request
+from paas.router.wire import Wire
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection:
     """A client's connection, from its accept to its end. At most one exchange is under way on it."""
 
-    peer: str
-    origin: bytes
-
-    def __init__(self, context: Context, gone: "Callable[[ClientConnection], None]") -> None:
+    def __init__(
+        self,
+        context: Context,
+        sock: socket.socket,
+        *,
+        peer: str,
+        port: int,
+        gone: "Callable[[ClientConnection], None]",
+    ) -> None:
         self._context = context
         self._gone = gone
+        self.peer = peer
+        self.origin = origin_lines(peer, port)
         self.deadline = Deadline(context.loop, self._expired)
-        self._transport: asyncio.Transport
+        self._wire = Wire(context.loop, sock, self)
+        self.write: Callable[[bytes], None] = self._wire.write
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._serving = False
@@ -37,16 +42,10 @@ class ClientConnection(asyncio.Protocol):
         self._ended = False
         self._closing = False
         self._unsent = 0
+        self.deadline.set(context.limits.keep_alive)
 
-    # -- what the socket does ---------------------------------------------------------------------------------
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
-        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self.peer = peer[0] if peer else "unknown"
-        self.origin = origin_lines(self.peer, own[1] if own else 0)
-        self.deadline.set(self._context.limits.keep_alive)
-
-    def data_received(self, data: bytes) -> None:
+    # -- what the wire does -----------------------------------------------------------------------------------
+    def received(self, data: bytes) -> None:
         if self._closing:
             return
         if self._exchange is not None:
@@ -57,28 +56,28 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is None:
             self._serve()
         elif len(self._buffer) > self._context.limits.unread:
-            self._transport.pause_reading()
+            self._wire.pause()
 
-    def eof_received(self) -> bool:
+    def other_side_ended(self) -> bool:
         self._ended = True
         if self._exchange is not None:
             self._exchange.client_ended()
         # Half closed: what it has asked for is still answered.
         return not self._closing and (self._exchange is not None or self._full)
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def wire_lost(self, _error: OSError | None) -> None:
         self._closing = True
         self._gone(self)
         self.deadline.close()
         if self._exchange is not None:
             self._exchange.client_lost()
 
-    def pause_writing(self) -> None:
+    def wire_full(self) -> None:
         self._full = True
         if self._exchange is not None:
             self._exchange.client_full()
 
-    def resume_writing(self) -> None:
+    def wire_free(self) -> None:
         self._full = False
         if self._exchange is not None:
             self._exchange.client_ready()
@@ -86,35 +85,26 @@ class ClientConnection(asyncio.Protocol):
             self._serve()
 
     # -- what its exchange does -------------------------------------------------------------------------------
-    def write(self, data: bytes) -> None:
-        self._transport.write(data)
-
     def pause(self) -> None:
-        self._transport.pause_reading()
+        self._wire.pause()
 
     def resume(self) -> None:
-        self._transport.resume_reading()
+        self._wire.resume()
 
     def end(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.write_eof()
+        self._wire.end()
 
     def take_unread(self) -> bytes:
         unread, self._buffer = self._buffer, b""
         return unread
 
     def takes_bytes(self) -> bool:
-        socket = self._transport.get_extra_info("socket")
-        if socket is None or socket.fileno() < 0:
-            return False
-        (queued,) = struct.unpack("i", fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, b"\0" * 4))
-        unsent = self._transport.get_write_buffer_size() + queued
-        before, self._unsent = self._unsent, unsent
-        return unsent not in (0, before)
+        before, self._unsent = self._unsent, self._wire.unread()
+        return self._unsent not in (0, before)
 
     def abort(self) -> None:
         self._closing = True
-        self._transport.abort()
+        self._wire.abort()
 
     def finished(self, *, keep_alive: bool) -> None:
         self._exchange = None
@@ -124,7 +114,7 @@ class ClientConnection(asyncio.Protocol):
             self._close()
             return
         self.deadline.set(self._context.limits.keep_alive)
-        self._transport.resume_reading()
+        self._wire.resume()
         self._serve()
 
     # -- what the process does --------------------------------------------------------------------------------
@@ -132,7 +122,7 @@ class ClientConnection(asyncio.Protocol):
         """Take no more requests; the one under way is finished."""
         if self._exchange is None and not self._closing:
             self._closing = True
-            self._transport.close()
+            self._wire.close()
 
     def cut(self) -> None:
         """End it now."""
@@ -189,7 +179,7 @@ class ClientConnection(asyncio.Protocol):
             if self.takes_bytes():
                 self.deadline.set(self._context.limits.linger)
             else:
-                self._transport.abort()
+                self._wire.abort()
         elif self._exchange is not None:
             self._exchange.expired()
         elif self._head_began:
@@ -199,7 +189,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         self._context.unrouted.record(status=refusal.status, code="", seconds=0.0, size=0)
-        self._transport.write(refused_bytes(refusal, request_id=new_request_id()))
+        self._wire.write(refused_bytes(refusal, request_id=new_request_id()))
         self._close()
 
     def _close(self) -> None:
@@ -207,8 +197,8 @@ class ClientConnection(asyncio.Protocol):
         self._closing = True
         self._buffer = b""
         if self._ended:
-            self._transport.close()
-        elif not self._transport.is_closing():
-            self._transport.write_eof()
-            self._transport.resume_reading()
+            self._wire.close()
+        else:
+            self._wire.end()
+            self._wire.resume()
         self.deadline.set(self._context.limits.linger)

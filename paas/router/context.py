@@ -1,12 +1,12 @@
 """What every connection of one router process shares."""
 
-import asyncio
 import os
 from dataclasses import dataclass, field
 
 from paas.router.access_log import AccessLog
 from paas.router.balancer import Balancer
 from paas.router.limits import Limits
+from paas.router.loop import RouterLoop
 from paas.router.metrics import AppMetrics
 
 
@@ -14,7 +14,7 @@ from paas.router.metrics import AppMetrics
 class Context:
     """The router's parts, as its connections see them."""
 
-    loop: asyncio.AbstractEventLoop
+    loop: RouterLoop
     limits: Limits
     balancer: Balancer
     log: AccessLog

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
+from paas.router.loop import RouterLoop
+
 
 class Deadline:
     """Calls `expired` once when the time set last is over. It may be set again and again, there too."""
 
     __slots__ = ("_at", "_expired", "_handle", "_loop", "_wakes_at")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[], None]) -> None:
+    def __init__(self, loop: RouterLoop, expired: Callable[[], None]) -> None:
         self._loop = loop
         self._expired = expired
         self._at: float | None = None

@@ -2,6 +2,7 @@
 connection sees it.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from paas.router.deadline import Deadline
@@ -14,7 +15,7 @@ class Client(Protocol):
     origin: bytes
     deadline: Deadline
 
-    def write(self, data: bytes) -> None: ...
+    write: Callable[[bytes], None]
 
     def pause(self) -> None: ...
 

@@ -117,7 +117,7 @@ class RouterProcess:
         self._ended.set()
 
 
-def router_argv(settings: Settings, *, index: int, log_fifo: Path, loop: str) -> list[str]:
+def router_argv(settings: Settings, *, index: int, log_fifo: Path) -> list[str]:
     """Return the command of one router process."""
     return [
         sys.executable,
@@ -130,7 +130,6 @@ def router_argv(settings: Settings, *, index: int, log_fifo: Path, loop: str) ->
         f"--table={settings.routing_table}",
         f"--control={settings.router_socket(index)}",
         f"--log-fifo={log_fifo}",
-        f"--loop={loop}",
     ]
 
 

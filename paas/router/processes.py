@@ -43,12 +43,10 @@ class Routers:
         clock: Clock,
         log_fifo: Callable[[str], Path],
         count: int = 1,
-        loop: str = "asyncio",
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._log_fifo = log_fifo
-        self._loop = loop
         self._clients = [RouterClient(settings.router_socket(index)) for index in range(count)]
         self._processes: list[RouterProcess | None] = [None] * count
         self._keepers: list[asyncio.Task[None]] = []
@@ -170,9 +168,7 @@ class Routers:
                 "The router cannot start without its listening socket. Look into `mini server logs`."
             )
         self._processes[index] = await RouterProcess.start(
-            router_argv(
-                self._settings, index=index, log_fifo=self._log_fifo(f"router-{index}"), loop=self._loop
-            ),
+            router_argv(self._settings, index=index, log_fifo=self._log_fifo(f"router-{index}")),
             listener=self._listener,
             output=self._settings.server_logs / "router.log",
         )

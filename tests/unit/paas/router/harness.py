@@ -92,7 +92,7 @@ async def a_router(limits: Limits | None = None) -> AsyncIterator[Running]:
     listener = bind(Address(LOCALHOST, 0))
     lines = Lines()
     server = RouterServer(listener, lines=lines, limits=limits)
-    await server.start()
+    server.start()
     try:
         yield Running(server, bound_address(listener).port, lines)
     finally:

@@ -32,6 +32,13 @@ from tests.unit.paas.router.harness import (
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Routers are watched from the control plane's loop."""
+    return "asyncio"
+
+
 REQUEST = b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
 
 
@@ -221,17 +228,6 @@ async def test_the_router_imports_nothing_heavy() -> None:
     said, _ = await child.communicate()
     heavy = {"pydantic", "sqlalchemy", "fastapi", "uvloop", "cryptography", "httpx", "psutil"}
     assert heavy.isdisjoint(said.decode().split())
-
-
-async def test_either_event_loop_serves(tmp_path: Path) -> None:
-    async with a_home(tmp_path) as home, a_backend(answering()) as address:
-        routers = Routers(home.settings, clock=SystemClock(), log_fifo=home.fifo, loop="uvloop")
-        await routers.start()
-        try:
-            await routers.publish(table(1, address))
-            assert body_of(await get(routers)) == b"hello"
-        finally:
-            await routers.stop()
 
 
 async def test_metrics_count_requests_by_status_and_backend(tmp_path: Path) -> None:
