@@ -59,7 +59,9 @@ def checked(values: Mapping[str, str]) -> dict[ConfigKey, Secret]:
         except UnicodeEncodeError:
             raise InvalidError(f"The value of {key} is not valid UTF-8 text.") from None
         if size > VALUE_LIMIT:
-            raise InvalidError(f"The value of {key} is {size} bytes long; the limit is {VALUE_LIMIT} (64 KiB).")
+            raise InvalidError(
+                f"The value of {key} is {size} bytes long; the limit is {VALUE_LIMIT} (64 KiB)."
+            )
         variables[key] = Secret(value)
     return variables
 

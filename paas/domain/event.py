@@ -31,6 +31,11 @@ class EventKind(StrEnum):
     RUN_ENDED = "RunEnded"
     DOMAIN_ADDED = "DomainAdded"
     DOMAIN_REMOVED = "DomainRemoved"
+    CERTIFICATE_ADDED = "CertificateAdded"
+    CERTIFICATE_RENEWED = "CertificateRenewed"
+    MAINTENANCE_STARTED = "MaintenanceStarted"
+    MAINTENANCE_ENDED = "MaintenanceEnded"
+    STICKINESS_CHANGED = "StickinessChanged"
     SERVER_STARTED = "ServerStarted"
     ARTIFACT_PRUNED = "ArtifactPruned"
 

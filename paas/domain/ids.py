@@ -9,6 +9,7 @@ ConfigId = NewType("ConfigId", str)
 ReleaseId = NewType("ReleaseId", str)
 DeploymentId = NewType("DeploymentId", str)
 InstanceId = NewType("InstanceId", str)
+CertificateId = NewType("CertificateId", str)
 Commit = NewType("Commit", str)
 """A full object id of a git commit: 40 or 64 hexadecimal digits."""
 

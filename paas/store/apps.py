@@ -12,7 +12,7 @@ from paas.errors import NameTakenError, NotFoundError
 from paas.store.codec import decode_moment
 from paas.store.connections import Connections
 from paas.store.datakeys import DataKeys
-from paas.store.schema import apps, domains, formations, releases, slots, switches
+from paas.store.schema import apps, domains, formations, releases, slots, switches, traffic
 
 
 class Apps:
@@ -73,14 +73,15 @@ class Apps:
             return app_from(living(connection, id))
 
     def destroy(self, id: AppId) -> None:
-        """Make an app's secrets unreadable, free its name, drop its domains and formation. Its releases stay.
+        """Make an app's secrets unreadable, free its name, drop its domains (and their certificates) and
+        formation. Its releases stay.
 
         Raises NotFoundError where it is already destroyed.
         """
         with self._connections.write() as connection:
             living(connection, id)
             self._data_keys.delete(connection, id)
-            for table in (domains, formations, slots):
+            for table in (domains, formations, slots, traffic):
                 connection.execute(delete(table).where(table.c.app == id))
             connection.execute(
                 update(apps)

@@ -8,6 +8,7 @@ from paas.settings import Settings
 from paas.store.apps import Apps
 from paas.store.ballast import Ballast
 from paas.store.builds import Builds
+from paas.store.certificates import Certificates
 from paas.store.configs import Configs
 from paas.store.connections import Connections
 from paas.store.datakeys import HOME, DataKeys
@@ -24,6 +25,8 @@ from paas.store.meta import Meta, found_home
 from paas.store.migrate import back_up, migrate
 from paas.store.releases import Releases
 from paas.store.seal import Seal
+from paas.store.tickets import Tickets
+from paas.store.traffic import TrafficRules
 
 
 class Store:
@@ -49,6 +52,9 @@ class Store:
         self.formations = Formations(connections)
         self.instances = Instances(connections, clock=clock)
         self.domains = Domains(connections, clock=clock)
+        self.certificates = Certificates(connections, clock=clock)
+        self.traffic = TrafficRules(connections)
+        self.tickets = Tickets(home_key)
         self.events = Events(connections, clock=clock)
         self.idempotency = Idempotency(connections, key=home_key, clock=clock)
         self.meta = Meta(connections)

@@ -1,6 +1,6 @@
 """Domains: host names that users added, each of one app. An app's own host is not among them."""
 
-from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from paas.clock import Clock, rfc3339
 from paas.domain.app import Domain
@@ -22,15 +22,8 @@ class Domains:
     def add(self, app: AppId, host: str) -> Domain:
         """Return the new domain; raises NameTakenError that names the app which has it."""
         domain = Domain(app, host, self._clock.now())
-        owner = select(apps.c.name).join(domains, domains.c.app == apps.c.id).where(domains.c.host == host)
         with self._connections.write() as connection:
-            living(connection, app)
-            if name := connection.scalar(owner):
-                raise NameTakenError(
-                    f"The domain {host} belongs to the app {name} already. Remove it there first."
-                )
-            values = {"host": host, "app": app, "created_at": rfc3339(domain.created_at)}
-            connection.execute(insert(domains).values(**values))
+            claim(connection, app, host, at=rfc3339(domain.created_at))
         return domain
 
     def remove(self, app: AppId, host: str) -> None:
@@ -48,6 +41,15 @@ class Domains:
         """Return an app's domains by host."""
         query = select(domains).where(domains.c.app == app).order_by(domains.c.host)
         return [_domain_from(row) for row in self._connections.rows(query)]
+
+
+def claim(connection: Connection, app: AppId, host: str, *, at: str) -> None:
+    """Give a host to a living app, inside a caller's transaction; raises NameTakenError where it is anybody's."""
+    living(connection, app)
+    owner = select(apps.c.name).join(domains, domains.c.app == apps.c.id).where(domains.c.host == host)
+    if name := connection.scalar(owner):
+        raise NameTakenError(f"The domain {host} belongs to the app {name} already. Remove it there first.")
+    connection.execute(insert(domains).values(host=host, app=app, created_at=at))
 
 
 def _domain_from(row: RowMapping) -> Domain:

@@ -3,7 +3,7 @@
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.types import Float
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The newest migration: `user_version` of a database that is up to date."""
 
 APPLICATION_ID = 0x6D696E69
@@ -29,6 +29,12 @@ data_keys = Table(
 apps = Table("apps", _metadata, *_text("id", "name", "created_at", "current", "destroyed_at"))
 
 domains = Table("domains", _metadata, *_text("host", "app", "created_at"))
+
+traffic = Table("traffic", _metadata, *_text("app"), *_whole("maintenance", "sticky"))
+
+certificates = Table(
+    "certificates", _metadata, *_text("host", "id", "origin", "fingerprint", "expires_at", "created_at")
+)
 
 config_sets = Table("config_sets", _metadata, *_text("id", "app", "created_at"))
 

@@ -27,6 +27,15 @@ CREATE TABLE builds (
     actor TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE certificates (
+    host TEXT NOT NULL PRIMARY KEY REFERENCES domains (host) ON DELETE CASCADE,
+    id TEXT NOT NULL UNIQUE,
+    origin TEXT NOT NULL CHECK (origin IN ('issued', 'given')),
+    fingerprint TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE config_sets (
     id TEXT NOT NULL PRIMARY KEY,
     app TEXT NOT NULL REFERENCES apps (id),
@@ -164,6 +173,12 @@ CREATE TABLE switches (
     app TEXT NOT NULL REFERENCES apps (id),
     release TEXT NOT NULL REFERENCES releases (id),
     at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE traffic (
+    app TEXT NOT NULL PRIMARY KEY REFERENCES apps (id),
+    maintenance INTEGER NOT NULL DEFAULT 0 CHECK (maintenance IN (0, 1)),
+    sticky INTEGER NOT NULL DEFAULT 0 CHECK (sticky IN (0, 1))
 ) STRICT;
 
 CREATE UNIQUE INDEX apps_name ON apps (name) WHERE destroyed_at IS NULL;
