@@ -64,7 +64,7 @@ class Segment:
                     return
                 yield block, found
                 start -= size
-            if not size and start:
+            if not size and (start >= record.TAIL_SIZE or start == len(block)):
                 return
             end -= len(block) - start
 

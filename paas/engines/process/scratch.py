@@ -111,6 +111,6 @@ def _make_writable(
         if folder.is_dir() and not folder.is_symlink():
             folder.chmod(0o700)
     if failed.is_dir() and not failed.is_symlink():
-        shutil.rmtree(failed)
+        shutil.rmtree(failed, onerror=_make_writable)
     else:
         failed.unlink(missing_ok=True)

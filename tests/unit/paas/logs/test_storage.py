@@ -1,5 +1,6 @@
 """Segments hold what was appended, within the budget, and come back from damage."""
 
+import os
 from pathlib import Path
 
 from paas.domain.log import LogFilter
@@ -47,6 +48,21 @@ def test_the_budget_takes_the_oldest_lines_first(tmp_path: Path) -> None:
     lines = tail(tmp_path, filter=LogFilter(), last=1000)
     assert [line.sequence for line in lines] == list(range(lines[0].sequence, 1001))
     assert len(lines) > 150
+
+
+def test_all_lines_are_found_wherever_a_block_that_is_read_begins(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    for offset in range(1500):
+        append(log, "one of many lines", offset=offset)
+    log.close()
+    [segment] = tmp_path.iterdir()
+    size = segment.stat().st_size
+    for longer in range(120):
+        os.truncate(segment, size)
+        log = opened(tmp_path)
+        append(log, "x" * longer, offset=1500)
+        log.close()
+        assert len(tail(tmp_path, filter=LogFilter(), last=2000)) == 1501
 
 
 def test_a_record_that_a_power_cut_spoilt_is_cut_off(tmp_path: Path) -> None:
