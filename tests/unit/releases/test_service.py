@@ -230,7 +230,9 @@ async def test_what_served_and_is_there_still_is_a_target(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("words", "command"),
     [
-        pytest.param(["python", "-c", "print('a b')"], """exec python -c 'print('"'"'a b'"'"')'""", id="argv"),
+        pytest.param(
+            ["python", "-c", "print('a b')"], """exec python -c 'print('"'"'a b'"'"')'""", id="argv"
+        ),
         pytest.param(["echo $HOME | wc"], "echo $HOME | wc", id="one word is a shell's line"),
         pytest.param(["web"], "serve --port $PORT", id="a process type"),
         pytest.param(["web", "--name", "a b"], "serve --port $PORT --name 'a b'", id="a type and more words"),
