@@ -19,4 +19,5 @@ def safe(text: str) -> str:
     if text.isprintable():
         return text
     clean = _COMMAND.sub(lambda match: match["colour"] or "", text)
-    return clean + _RESET if "\x1b[" in clean and not clean.endswith(_RESET) else clean
+    last = clean.rfind("\x1b[")
+    return clean if last < 0 or clean.startswith(_RESET, last) else clean + _RESET

@@ -120,11 +120,11 @@ def _path_with_helper(environ: Mapping[str, str]) -> str:
 
 def _reason(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    remote = [line.removeprefix("remote:").strip(" !") for line in lines if line.startswith("remote:")]
-    said = [line for line in remote if line] or [
-        line for line in lines if line.startswith(("fatal:", "error:"))
-    ]
-    return " ".join(said or lines[-1:] or ["git gave no reason."])
+    for speaker in ("mini:", "remote:", "fatal:", "error:"):
+        said = [line.removeprefix(speaker).strip() for line in lines if line.startswith(speaker)]
+        if any(said):
+            return " ".join(filter(None, said))
+    return " ".join(lines[-1:]) or "git gave no reason."
 
 
 def _must(*arguments: str) -> None:

@@ -1,6 +1,8 @@
 """What the tests of the command line share: a stand-in for the API, and a way to run `mini` against it."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from cli.main import execute
 from paas.settings import Settings
 from tests.unit.cli.documents import NOW
 from tests.unit.cli.stand_in import StandIn, StandInServer
+
+MINI = str(Path(sys.executable).parent / "mini")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,27 @@ class Runner:
         code = execute(argv, environ={**self.environ, **environ}, clock=lambda: datetime.fromisoformat(NOW))
         captured = self.capsys.readouterr()
         return Ran(code, captured.out, captured.err)
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Runs `mini` as a process of its own."""
+
+    environ: dict[str, str]
+
+    def start(self, *argv: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [MINI, *argv],
+            env=self.environ,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def __call__(self, *argv: str, stdin: str = "") -> Ran:
+        with self.start(*argv, stdin=subprocess.PIPE) as process:
+            out, err = process.communicate(stdin.encode(), timeout=30)
+        return Ran(process.returncode, out.decode(), err.decode())
 
 
 @pytest.fixture
@@ -67,9 +92,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def mini(home: Path, folder: Path, capsys: "pytest.CaptureFixture[str]") -> Runner:
-    """`mini` for the app shop, in a folder of its own; it never starts a server."""
-    environ = {
+def environ(home: Path, folder: Path) -> dict[str, str]:
+    """For the app shop, in a folder of its own; no server is started."""
+    return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "MINI_HOME": str(home),
@@ -78,4 +103,15 @@ def mini(home: Path, folder: Path, capsys: "pytest.CaptureFixture[str]") -> Runn
         "GIT_CEILING_DIRECTORIES": str(folder.parent),
         "GIT_CONFIG_GLOBAL": os.devnull,
     }
+
+
+@pytest.fixture
+def mini(environ: dict[str, str], capsys: "pytest.CaptureFixture[str]") -> Runner:
+    """`mini`, run in this process."""
     return Runner(environ, capsys)
+
+
+@pytest.fixture
+def process(environ: dict[str, str]) -> Processes:
+    """`mini`, run as a process."""
+    return Processes(environ)

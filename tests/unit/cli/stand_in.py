@@ -98,6 +98,9 @@ class StandInServer(socketserver.ThreadingUnixStreamServer):
         self.api = api
         super().__init__(str(path), _Connection)
 
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that went away."""
+
     def run(self) -> threading.Thread:
         """Serve on a thread of its own."""
         thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -116,10 +119,13 @@ class _Connection(BaseHTTPRequestHandler):
             super().handle()
             return
         path = urlsplit(head.split(b" ")[1].decode()).path
-        websocket = ServerConnection(self.connection, ServerProtocol(), Server(self.connection, _nothing))
+        server = Server(self.connection, _nothing)
+        websocket = ServerConnection(self.connection, ServerProtocol(), server)
         websocket.handshake(timeout=5)
         self.server.api.talks[path](websocket)
         websocket.close()
+        server.shutdown_watcher.close()
+        server.shutdown_notifier.close()
 
     def answer(self) -> None:
         parts = urlsplit(self.path)

@@ -1,0 +1,147 @@
+"""`mini run`: input, output, signals and exit code, passed through over the API's WebSocket."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+from websockets.sync.server import ServerConnection
+
+from cli.documents import Run
+from tests.unit.cli.conftest import Processes, Runner
+from tests.unit.cli.stand_in import StandIn, Talk
+
+ATTACH = "/v1/apps/shop/runs/attach"
+STARTED: Run = {"name": "run.1", "id": "i9", "release": 42, "command": "sh"}
+
+
+def ending(*messages: "dict[str, object] | bytes") -> Talk:
+    def talk(websocket: ServerConnection) -> None:
+        websocket.recv()
+        for message in messages:
+            websocket.send(message if isinstance(message, bytes) else json.dumps(message))
+
+    return talk
+
+
+def problem(code: str) -> dict[str, object]:
+    return {"problem": {"code": code, "detail": "It is so.", "request_id": "r"}}
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 42, 125, 126, 127, 137])
+def test_the_exit_code_is_the_command_s(code: int, process: Processes, api: StandIn) -> None:
+    api.websocket(ATTACH, ending({"started": STARTED}, b"some\xff output\r\n", {"exit": code}))
+    with process.start("run", "ls") as run:
+        out, err = run.communicate(timeout=20)
+    assert (run.returncode, out, err) == (code, b"some\xff output\r\n", b"")
+
+
+def test_output_passes_byte_for_byte(process: Processes, api: StandIn) -> None:
+    data = bytes(range(256)) * 1000
+    api.websocket(ATTACH, ending({"started": STARTED}, data, data, {"exit": 0}))
+    with process.start("run", "ls") as run:
+        out, _ = run.communicate(timeout=20)
+    assert out == data + data
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        pytest.param("run_failed", 125, id="mini could not run it"),
+        pytest.param("not_found", 125, id="no such app or release"),
+        pytest.param("command_not_executable", 126, id="not executable"),
+        pytest.param("command_not_found", 127, id="not found"),
+        pytest.param("timed_out", 124, id="timed out"),
+    ],
+)
+def test_mini_s_own_failures_are_told_from_the_command_s(
+    code: str, expected: int, process: Processes, api: StandIn
+) -> None:
+    api.websocket(ATTACH, ending(problem(code)))
+    ran = process("run", "ls")
+    assert (ran.code, ran.out, ran.err) == (expected, "", " !    It is so.\n")
+
+
+def test_a_server_that_goes_away_is_125(process: Processes, api: StandIn) -> None:
+    api.websocket(ATTACH, ending({"started": STARTED}))
+    assert process("run", "ls").code == 125
+
+
+def test_what_is_asked_for_is_all_that_the_command_line_says(process: Processes, api: StandIn) -> None:
+    requests: list[object] = []
+
+    def talk(websocket: ServerConnection) -> None:
+        requests.append(json.loads(websocket.recv()))
+        websocket.send(json.dumps({"exit": 0}))
+
+    api.websocket(ATTACH, talk)
+    assert (
+        process(
+            "run", "-e", "A=b=c", "--release", "v3", "--timeout", "5", "ls", "-la", "--json", "-e", "x"
+        ).code
+        == 0
+    )
+    assert process("run", "--", "-weird", "--", "x").code == 0
+    first = {
+        "command": ["ls", "-la", "--json", "-e", "x"],
+        "environment": {"A": "b=c"},
+        "release": "v3",
+        "timeout": 5.0,
+        "terminal": None,
+    }
+    second = {**first, "command": ["-weird", "--", "x"], "environment": {}, "release": None, "timeout": None}
+    assert requests == [first, second]
+
+
+def test_input_passes_and_its_end_too(process: Processes, api: StandIn) -> None:
+    seen: list[str | bytes] = []
+
+    def talk(websocket: ServerConnection) -> None:
+        websocket.recv()
+        websocket.send(json.dumps({"started": STARTED}))
+        for message in websocket:
+            seen.append(message)
+            if isinstance(message, str):
+                break
+        websocket.send(json.dumps({"exit": 0}))
+
+    api.websocket(ATTACH, talk)
+    assert process("run", "cat", stdin="hello\n" * 50_000).code == 0
+    assert b"".join(part for part in seen if isinstance(part, bytes)) == b"hello\n" * 50_000
+    assert seen[-1] == '{"eof": true}'
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_pass_to_the_command(number: signal.Signals, process: Processes, api: StandIn) -> None:
+    seen: list[object] = []
+
+    def talk(websocket: ServerConnection) -> None:
+        websocket.recv()
+        websocket.send(json.dumps({"started": STARTED}))
+        websocket.send(b"ready\n")
+        for message in websocket:
+            if message != '{"eof": true}':
+                seen.append(json.loads(message))
+                break
+        websocket.send(json.dumps({"exit": 128 + number}))
+
+    api.websocket(ATTACH, talk)
+    with process.start("run", "sleep", "100", stdin=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"ready\n"
+        run.send_signal(number)
+        run.communicate(timeout=20)
+    assert seen == [{"signal": int(number)}]
+    assert run.returncode == 128 + number
+
+
+def test_a_detached_run_prints_its_name(mini: Runner, api: StandIn) -> None:
+    api.answer("POST", "/v1/apps/shop/runs", STARTED, status=201)
+    ran = mini("run", "-d", "sh")
+    assert (ran.code, ran.out) == (0, "run.1\n")
+    assert "mini logs -p run.1" in ran.err
+
+
+def test_a_detached_run_of_nothing_there_is_125(mini: Runner, api: StandIn) -> None:
+    api.problem("POST", "/v1/apps/shop/runs", status=404, code="not_found", detail="No app.")
+    assert mini("run", "-d", "sh").code == 125
