@@ -11,8 +11,10 @@ from paas.logs.storage import BUDGET_FLOOR, AppLog
 FIRST, SECOND = 1, 2
 
 
-def opened(folder: Path, *, living: frozenset[int] = frozenset({FIRST, SECOND})) -> AppLog:
-    return AppLog(folder, budget=BUDGET_FLOOR, living=living)
+def opened(
+    folder: Path, *, living: frozenset[int] = frozenset({FIRST, SECOND}), budget: int = BUDGET_FLOOR
+) -> AppLog:
+    return AppLog(folder, budget=budget, living=living)
 
 
 def append(log: AppLog, *lines: str, spool: int = FIRST, offset: int = 0) -> None:
@@ -51,7 +53,7 @@ def test_the_budget_takes_the_oldest_lines_first(tmp_path: Path) -> None:
 
 
 def test_all_lines_are_found_wherever_a_block_that_is_read_begins(tmp_path: Path) -> None:
-    log = opened(tmp_path)
+    log = opened(tmp_path, budget=64 * BUDGET_FLOOR)
     for offset in range(1500):
         append(log, "one of many lines", offset=offset)
     log.close()
@@ -59,7 +61,7 @@ def test_all_lines_are_found_wherever_a_block_that_is_read_begins(tmp_path: Path
     size = segment.stat().st_size
     for longer in range(120):
         os.truncate(segment, size)
-        log = opened(tmp_path)
+        log = opened(tmp_path, budget=64 * BUDGET_FLOOR)
         append(log, "x" * longer, offset=1500)
         log.close()
         assert len(tail(tmp_path, filter=LogFilter(), last=2000)) == 1501
