@@ -14,6 +14,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.eventually import eventually
 
 BIN = Path(sys.executable).parent
@@ -318,6 +320,15 @@ class Repository:
     def try_push(self, *argv: str) -> Result:
         """`mini push`, however it ends."""
         return self.mini.run("push", *argv, cwd=self.path)
+
+
+def need(program: str) -> None:
+    """Skip where a program is not installed; fail instead where MINI_TEST_REQUIRE=all says that nothing may be missing."""
+    if shutil.which(program) is None:
+        missing = f"{program} is not installed"
+        if os.environ.get("MINI_TEST_REQUIRE") == "all":
+            pytest.fail(missing)
+        pytest.skip(missing)
 
 
 def kill(pid: int) -> None:

@@ -1,0 +1,56 @@
+"""The examples: each folder is deployed as it is and answers, and the demo tells its story to the end."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import Mini, Repository, need
+from tests.eventually import eventually
+
+pytestmark = [pytest.mark.needs_network, pytest.mark.timeout(600)]
+
+Make = Callable[[str], Repository]
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+
+
+def deployed(repository: Make, folder: str) -> Repository:
+    """Return an app of the folder as it is, pushed."""
+    return repository(folder).copy(EXAMPLES / folder).create()
+
+
+def test_every_example_is_deployed_here() -> None:
+    assert FOLDERS == ["hello-python", "node-hello", "web-worker"]
+
+
+def test_hello_python_greets(mini: Mini, repository: Make) -> None:
+    deployed(repository, "hello-python")
+    assert "from web.1, release v1" in mini.get("hello-python")
+
+
+def test_node_hello_runs_the_start_script_of_its_package(mini: Mini, repository: Make) -> None:
+    need("node")
+    need("npm")
+    app = deployed(repository, "node-hello")
+    assert mini.get("node-hello") == "Hello from web.1, release v1\n"
+    assert "the start script of package.json" in mini.ok("releases", "output", "v1", "-a", app.name)
+
+
+def test_web_worker_does_its_jobs(mini: Mini, repository: Make, tmp_path: Path) -> None:
+    app = repository("web-worker").copy(EXAMPLES / "web-worker")
+    app.commit()
+    mini.ok("create", app.name, cwd=app.path)
+    mini.ok("config", "set", f"DATABASE_URL=sqlite:///{tmp_path}/jobs.db", "-a", app.name)
+    app.push()
+    mini.up(app.name, web=1, worker=1)
+    assert mini.request(app.name, "/jobs", method="POST", body=b"hello").status == 202
+    eventually(lambda: '"result":"HELLO"' in mini.get(app.name))
+    assert "the schema is up to date" in mini.ok("run", "-a", app.name, "migrate")
+
+
+def test_the_demo_tells_the_whole_story(mini: Mini) -> None:
+    told = mini.command("sh", str(EXAMPLES / "demo.sh"))
+    assert told.code == 0, told
+    assert "Traceback" not in told.out + told.err
+    assert "$ mini rollback" in told.out

@@ -1,0 +1,315 @@
+"""What the README promises: one scenario for each sentence, named by it."""
+
+import os
+import pty
+import select
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import apps
+from tests.e2e.harness import BIN, Answer, Mini, Repository, alive, kill
+from tests.eventually import eventually
+
+Make = Callable[[str], Repository]
+SETTINGS = {"MINI_BOOT_LIMIT": "5", "MINI_STOP_GRACE": "2", "MINI_DRAIN_LIMIT": "10"}
+READING = (
+    "apps",
+    "info",
+    "ps",
+    "releases",
+    "releases info",
+    "builds",
+    "config",
+    "scale",
+    "domains",
+    "routes",
+    "checks",
+    "doctor",
+    "version",
+    "server status",
+)
+BROKEN = "raise SystemExit('broken')\n"
+
+
+@pytest.fixture
+def shop(mini: Mini, repository: Make) -> Iterator[Repository]:
+    """A pushed app of the one name `shop`, destroyed afterwards."""
+    made = repository("shop").write(apps.web_and_worker()).create()
+    yield made
+    mini.ok("destroy", "-a", "shop", "--confirm", "shop")
+
+
+@contextmanager
+def traffic(mini: Mini) -> Iterator[list[Answer]]:
+    """Ask the shop without a pause; gives the answers, which grow."""
+    answers: list[Answer] = []
+    over = threading.Event()
+    address = mini.http
+
+    def ask() -> None:
+        while not over.is_set():
+            answers.append(mini.request("shop", address=address))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        thread.join()
+
+
+# -- nothing you deployed goes down ---------------------------------------------------------------------------------
+def test_a_new_release_must_be_healthy_before_one_request_goes_to_it(mini: Mini, shop: Repository) -> None:
+    with traffic(mini) as answers:
+        shop.write(apps.web_and_worker("two")).commit()
+        shop.push()
+        mini.ok("config", "set", "A=1", "-a", "shop")
+        mini.ok("restart", "-a", "shop")
+        mini.ok("rollback", "v1", "-a", "shop")
+        mini.ok("scale", "web=2", "-a", "shop")
+        mini.ok("scale", "web=1", "-a", "shop")
+        count = len(answers)
+        eventually(lambda: len(answers) > count + 10)
+    assert {answer.status for answer in answers} == {200}
+    releases = [answer.text.split()[2] for answer in answers]
+    assert list(dict.fromkeys(releases)) == ["v1", "v2", "v3", "v4"]
+
+
+def test_if_a_new_release_is_not_healthy_the_old_one_never_noticed(mini: Mini, shop: Repository) -> None:
+    mini.ok("scale", "web=2", "worker=1", "-a", "shop")
+    before = mini.up("shop", web=2, worker=1)
+    with traffic(mini) as answers:
+        shop.write({"web.py": BROKEN}).commit()
+        shop.try_push().refused(12, "web.")
+    assert mini.pids("shop") == before
+    assert {(answer.status, answer.text.split()[2]) for answer in answers} == {(200, "v1")}
+
+
+def test_requests_under_way_are_finished(mini: Mini, shop: Repository) -> None:
+    answers: list[Answer] = []
+    slow = threading.Thread(target=lambda: answers.append(mini.request("shop", "/slow/2")))
+    slow.start()
+    shop.write(apps.web_and_worker("two")).commit()
+    shop.push()
+    slow.join()
+    assert answers[0].text.startswith("one web.1 v1 ")
+
+
+@pytest.mark.parametrize("part", ["control", "router", "logs"])
+def test_kill_9_of_any_part_leaves_the_apps_serving(mini: Mini, shop: Repository, part: str) -> None:
+    before = mini.pids("shop")
+    pids = mini.status()["pids"]
+    address = mini.http
+    killed = pids[part] if part == "router" else [pids[part]]
+    for pid in killed:
+        kill(pid)
+    eventually(lambda: not any(alive(pid) for pid in killed))
+    eventually(lambda: serves(mini, address))
+    mini.start()
+    assert mini.http == address
+    assert mini.up("shop", web=1) == before
+    mini.get("shop", "/print/after-the-kill")
+    eventually(lambda: "app[web.1]: after-the-kill" in mini.ok("logs", "-a", "shop"), within=20)
+    eventually(lambda: alive(mini.status()["pids"]["logs"]))
+
+
+def serves(mini: Mini, address: tuple[str, int]) -> bool:
+    try:
+        return mini.request("shop", address=address).status == 200
+    except OSError:
+        return False
+
+
+# -- nothing you typed is lost --------------------------------------------------------------------------------------
+def test_what_was_acknowledged_survives_a_crash(mini: Mini, shop: Repository) -> None:
+    mini.ok("config", "set", "KEPT=yes", "-a", "shop")
+    mini.ok("scale", "worker=2", "--no-wait", "-a", "shop")
+    mini.ok("domains", "add", "kept.example.com", "-a", "shop")
+    kill(mini.status()["pids"]["control"])
+    mini.start()
+    assert mini.serving("shop") == 2
+    mini.up("shop", web=1, worker=2)
+    assert mini.get("shop", "/env/KEPT") == "yes"
+    assert mini.get("kept.example.com").startswith("one web.1 v2 ")
+
+
+# -- nobody gets in -------------------------------------------------------------------------------------------------
+def test_the_api_is_a_unix_socket_of_your_own(mini: Mini) -> None:
+    socket = Path(mini.status()["socket"])
+    assert socket.is_socket()
+    assert socket.stat().st_mode & 0o777 == 0o600
+    assert socket.stat().st_uid == os.getuid()
+    assert mini.home.stat().st_mode & 0o777 == 0o700
+
+
+def test_config_is_shown_only_when_you_ask_for_it(mini: Mini, shop: Repository) -> None:
+    mini.ok("config", "set", "TOKEN=very-secret-value", "-a", "shop")
+    mini.ok("rollback", "-a", "shop")
+    shown = [
+        mini.ok(*argv, "-a", "shop")
+        for argv in (
+            ["info"],
+            ["ps"],
+            ["releases"],
+            ["releases", "info", "v2"],
+            ["releases", "output", "v2"],
+            ["diff", "v1", "v2"],
+            ["events"],
+            ["logs"],
+            ["rollback", "v2", "--dry-run"],
+        )
+    ]
+    assert not [text for text in shown if "very-secret-value" in text]
+    assert "very-secret-value" in mini.ok("diff", "v1", "v2", "--reveal", "-a", "shop")
+    mini.ok("rollback", "v2", "-a", "shop")
+    assert mini.ok("config", "get", "TOKEN", "-a", "shop") == "very-secret-value\n"
+
+
+# -- what it is used as ---------------------------------------------------------------------------------------------
+def test_git_push_mini_main_deploys_and_another_branch_is_stored_alone(mini: Mini, shop: Repository) -> None:
+    head = shop.write(apps.web_and_worker("two")).commit()
+    pushed = mini.command("git", "push", "mini", "main", cwd=shop.path)
+    assert pushed.code == 0, pushed
+    assert f"Building {head[:7]}" in pushed.err
+    assert mini.get("shop").startswith("two web.1 v2 ")
+    shop.git("checkout", "-q", "-b", "topic")
+    shop.write(apps.web_and_worker("three")).commit()
+    stored = mini.command("git", "push", "mini", "topic", cwd=shop.path)
+    assert stored.code == 0, stored
+    assert "not deployed" in stored.err
+    assert mini.serving("shop") == 2
+
+
+def test_push_without_an_app_creates_it_and_adds_the_remote(mini: Mini, repository: Make) -> None:
+    fresh = repository("My_First App").write(apps.web())
+    fresh.commit()
+    assert fresh.push().startswith("v1  http://my-first-app.localhost:")
+    assert fresh.git("remote", "get-url", "mini") == "mini::my-first-app"
+    assert mini.get("my-first-app").startswith("one web.1 v1 ")
+
+
+def test_push_of_what_already_runs_makes_nothing_new(mini: Mini, shop: Repository) -> None:
+    with mini.unchanged("shop"):
+        result = shop.try_push()
+        assert result.code == 0
+        assert "already" in result.err
+    shop.push("--no-cache")
+    assert mini.serving("shop") == 2
+
+
+def test_rollback_without_a_release_goes_to_the_one_before_and_further_back(
+    mini: Mini, shop: Repository
+) -> None:
+    for mark in ("two", "three"):
+        shop.write(apps.web_and_worker(mark)).commit()
+        shop.push()
+    mini.ok("rollback", "-a", "shop")
+    assert mini.get("shop").startswith("two web.1 v4 ")
+    mini.ok("rollback", "-a", "shop")
+    assert mini.get("shop").startswith("one web.1 v5 ")
+
+
+def test_releases_and_diff_say_what_was_released_by_whom_and_what_differs(
+    mini: Mini, shop: Repository
+) -> None:
+    mini.ok("config", "set", "COLOUR=red", "-a", "shop")
+    head = shop.write(apps.web("two")).commit("Without a worker")
+    shop.push("-m", "no worker")
+    newest, middle, oldest = mini.json("releases", "-a", "shop")
+    assert (newest["description"], middle["description"]) == (
+        f"Deploy {head[:7]}: no worker",
+        "Set COLOUR config var",
+    )
+    assert oldest["actor"] == newest["actor"]
+    differs = mini.ok("diff", "v1", "v3", "-a", "shop")
+    assert all(
+        part in differs for part in ("+ COLOUR: [hidden]", "Without a worker", "- worker: python3 worker.py")
+    )
+
+
+def test_web_instances_are_replaced_before_they_are_stopped(mini: Mini, shop: Repository) -> None:
+    before = mini.up("shop", web=1)
+    with traffic(mini) as answers:
+        mini.ok("restart", "web", "-a", "shop")
+        eventually(lambda: answers[-1].text.split()[3] != str(before["web.1"]))
+    assert {answer.status for answer in answers} == {200}
+    mini.up("shop", web=1)
+    mini.ok("stop", "web.1", "-a", "shop")
+    eventually(lambda: [row["state"] for row in mini.instances("shop")] == ["stopped"])
+    mini.ok("restart", "web.1", "-a", "shop")
+    mini.up("shop", web=1)
+
+
+def test_the_log_is_followed_without_a_gap(mini: Mini, shop: Repository) -> None:
+    tail = mini.started("mini", "logs", "-t", "-n", "1000", "-p", "web", "--grep", "number-", "-a", "shop")
+    for number in range(30):
+        mini.get("shop", f"/print/number-{number}")
+        if number == 10:
+            kill(mini.status()["pids"]["logs"])
+        if number == 20:
+            mini.ok("restart", "-a", "shop")
+    assert tail.stdout is not None
+    seen = [tail.stdout.readline().rpartition("number-")[2].strip() for _ in range(30)]
+    tail.kill()
+    tail.communicate()
+    assert seen == [str(number) for number in range(30)]
+
+
+def test_a_domain_is_another_host_for_the_app(mini: Mini, shop: Repository) -> None:
+    assert mini.request("shop.example.com").status == 404
+    mini.ok("domains", "add", "shop.example.com", "-a", "shop")
+    assert eventually(lambda: mini.request("shop.example.com").status == 200)
+    mini.ok("domains", "remove", "shop.example.com", "-a", "shop")
+    assert eventually(lambda: mini.request("shop.example.com").status == 404)
+
+
+def test_a_one_off_has_your_terminal_and_its_exit_code_is_yours(mini: Mini, shop: Repository) -> None:
+    argv = [
+        str(BIN / "mini"),
+        "run",
+        "-a",
+        "shop",
+        "--",
+        "sh",
+        "-c",
+        "test -t 0 && stty size && read x && exit $x",
+    ]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(argv[0], argv, mini.environ)
+    shown = b""
+    while b"\n" not in shown and select.select([terminal], [], [], 20)[0]:
+        shown += os.read(terminal, 1024)
+    os.write(terminal, b"42\n")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert shown.split() == [b"0", b"0"] or len(shown.split()) == 2
+    assert os.waitstatus_to_exitcode(status) == 42
+
+
+def test_doctor_gc_and_events_say_what_is_wrong_what_can_go_and_what_happened(
+    mini: Mini, shop: Repository
+) -> None:
+    assert mini.run("doctor").code == 0
+    assert mini.run("gc", "--dry-run").code == 0
+    assert "shop" in mini.ok("events", "-a", "shop")
+
+
+def test_everything_takes_json_before_and_after_the_command(mini: Mini, shop: Repository) -> None:
+    for command in READING:
+        before, after = mini.json("-a", "shop", *command.split()), mini.json(*command.split(), "-a", "shop")
+        assert isinstance(before, list | dict), command
+        assert type(before) is type(after), command
+
+
+def test_the_colon_form_is_the_same_command(mini: Mini, shop: Repository) -> None:
+    mini.ok("config:set", "A=1", "-a", "shop")
+    assert mini.ok("config:get", "A", "-a", "shop") == "1\n"
+    assert mini.ok("ps:scale", "-a", "shop") == mini.ok("scale", "-a", "shop")
+    mini.ok("releases:rollback", "v1", "-a", "shop")
+    assert mini.serving("shop") == 3

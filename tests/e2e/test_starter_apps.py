@@ -1,0 +1,231 @@
+"""Apps that nobody here wrote, as their frameworks' own starters and first examples make them, through their lives."""
+
+import socket
+import subprocess
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from tests.e2e.harness import Mini, Repository, need
+from tests.eventually import eventually
+
+pytestmark = [pytest.mark.needs_network, pytest.mark.timeout(600)]
+
+Make = Callable[[str], Repository]
+
+FLASK = """
+from flask import Flask
+
+app = Flask(__name__)
+
+@app.route("/")
+def hello_world():
+    return "<p>Hello, World!</p>"
+"""
+
+FASTAPI = """
+from typing import Union
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/")
+def read_root():
+    return {"Hello": "World"}
+
+
+@app.get("/items/{item_id}")
+def read_item(item_id: int, q: Union[str, None] = None):
+    return {"item_id": item_id, "q": q}
+"""
+
+EXPRESS = """
+const express = require('express')
+const app = express()
+const port = process.env.PORT || 3000
+
+app.get('/', (req, res) => {
+  res.send('Hello World!')
+})
+
+app.listen(port, () => {
+  console.log(`Example app listening on port ${port}`)
+})
+"""
+
+RQ_WEB = """
+import os
+
+from flask import Flask, request
+from redis import Redis
+from rq import Queue
+
+import jobs
+
+app = Flask(__name__)
+redis = Redis.from_url(os.environ["REDIS_URL"])
+
+
+@app.post("/jobs")
+def add():
+    return Queue(connection=redis).enqueue(jobs.count_words, request.get_data(as_text=True)).id
+
+
+@app.get("/")
+def results():
+    return b" ".join(redis.lrange("results", 0, -1))
+"""
+
+RQ_JOBS = """
+import os
+
+from redis import Redis
+
+
+def count_words(text):
+    Redis.from_url(os.environ["REDIS_URL"]).rpush("results", len(text.split()))
+"""
+
+
+def live(mini: Mini, app: Repository, path: str, expected: str) -> None:
+    """Take a pushed app through scale, config change and rollback; it answers the same after each."""
+    name = app.name
+
+    def answers() -> None:
+        assert expected in mini.get(name, path)
+
+    answers()
+    first = mini.up(name, web=1)
+    mini.ok("scale", "web=3", "-a", name)
+    assert mini.up(name, web=3)["web.1"] == first["web.1"]
+    answers()
+    mini.ok("config", "set", "COLOUR=green", "-a", name)
+    assert mini.serving(name) is not None
+    assert mini.ok("run", "-a", name, "--", "printenv", "COLOUR") == "green\n"
+    answers()
+    mini.ok("rollback", "-a", name)
+    assert mini.run("run", "-a", name, "--", "printenv", "COLOUR").code == 1
+    mini.up(name, web=3)
+    answers()
+
+
+def test_a_django_app_made_by_startproject(mini: Mini, repository: Make, tmp_path: Path) -> None:
+    app = repository("mysite")
+    tools = tmp_path / "tools"
+    venv.create(tools)
+    run(find_uv_bin(), "pip", "install", "--quiet", "--python", str(tools), "django", "gunicorn")
+    run(str(tools / "bin" / "django-admin"), "startproject", "mysite", str(app.path))
+    frozen = run(find_uv_bin(), "pip", "freeze", "--quiet", "--python", str(tools))
+    app.write(
+        {
+            "requirements.txt": frozen,
+            "Procfile": "web: gunicorn mysite.wsgi --bind 127.0.0.1:$PORT\nrelease: python manage.py migrate\n",
+            ".gitignore": "*.sqlite3\n__pycache__/\n",
+        }
+    ).commit()
+    result = app.try_push()
+    assert result.code == 0, result
+    assert "Release phase: python manage.py migrate" in result.err
+    live(mini, app, "/", "The install worked successfully!")
+    assert mini.ok("run", "-a", app.name, "--", "python", "manage.py", "check").startswith("System check")
+
+
+def test_a_flask_app_after_its_quickstart(mini: Mini, repository: Make) -> None:
+    app = repository("flask-quickstart").write(
+        {
+            "hello.py": FLASK,
+            "requirements.txt": "flask\n",
+            "Procfile": "web: flask --app hello run --port $PORT\n",
+        }
+    )
+    live(mini, app.create(), "/", "<p>Hello, World!</p>")
+
+
+def test_a_fastapi_app_after_its_first_example(mini: Mini, repository: Make) -> None:
+    app = repository("fastapi-example").write(
+        {
+            "main.py": FASTAPI,
+            "pyproject.toml": '[project]\nname = "example"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
+            'dependencies = ["fastapi", "uvicorn"]\n',
+            "Procfile": "web: uvicorn main:app --port $PORT\n",
+        }
+    )
+    live(mini, app.create(), "/items/5?q=some", '{"item_id":5,"q":"some"}')
+
+
+def test_an_express_app_made_by_its_generator(mini: Mini, repository: Make) -> None:
+    need("node")
+    need("npm")
+    app = repository("express-generated")
+    run("npx", "--yes", "express-generator", "--no-view", "--git", ".", folder=app.path)
+    app.commit()
+    result = app.try_push()
+    assert result.code == 0, result
+    live(mini, app, "/", "Welcome to Express")
+
+
+def test_an_express_app_after_its_hello_world(mini: Mini, repository: Make) -> None:
+    need("node")
+    need("npm")
+    app = repository("express-hello").write({"app.js": EXPRESS})
+    run("npm", "init", "--yes", folder=app.path)
+    run("npm", "install", "--no-audit", "--no-fund", "express", folder=app.path)
+    app.write({"Procfile": "web: node app.js\n", ".gitignore": "node_modules/\n"})
+    live(mini, app.create(), "/", "Hello World!")
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    """The URL of a Redis of our own on a free port."""
+    need("redis-server")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    argv = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as server:
+        eventually(lambda: listens(port))
+        yield f"redis://127.0.0.1:{port}/0"
+        server.terminate()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_background_worker_on_redis(mini: Mini, repository: Make, redis: str) -> None:
+    app = repository("words").write(
+        {
+            "web.py": RQ_WEB,
+            "jobs.py": RQ_JOBS,
+            "requirements.txt": "flask\ngunicorn\nredis\nrq\n",
+            "Procfile": "web: gunicorn web:app --bind 127.0.0.1:$PORT\nworker: rq worker --url $REDIS_URL\n",
+        }
+    )
+    app.commit()
+    mini.ok("create", app.name, cwd=app.path)
+    mini.ok("config", "set", f"REDIS_URL={redis}", "-a", app.name)
+    app.push()
+    mini.ok("scale", "worker=1", "-a", app.name)
+
+    def work(text: str) -> None:
+        assert mini.request(app.name, "/jobs", method="POST", body=text.encode()).status == 200
+
+    work("two words")
+    eventually(lambda: mini.get(app.name) == "2", within=30)
+    live(mini, app, "/", "2")
+    mini.up(app.name, worker=1)
+    work("and now five words more")
+    eventually(lambda: mini.get(app.name) == "2 5", within=30)
+    assert "app[worker.1]" in mini.ok("logs", "-p", "worker", "-a", app.name)
+
+
+def run(*argv: str, folder: Path | None = None) -> str:
+    """Run a starter's own command, which must succeed, and return what it prints."""
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"{argv}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
