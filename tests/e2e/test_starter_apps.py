@@ -162,7 +162,7 @@ def test_an_express_app_made_by_its_generator(mini: Mini, repository: Make) -> N
     need("node")
     need("npm")
     app = repository("express-generated")
-    run("npx", "--yes", "express-generator", "--no-view", "--git", ".", folder=app.path)
+    run("npx", "--yes", "express-generator", "--no-view", "--git", "--force", ".", folder=app.path)
     app.commit()
     result = app.try_push()
     assert result.code == 0, result
