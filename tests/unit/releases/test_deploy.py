@@ -139,8 +139,6 @@ async def test_a_first_formation_that_never_served_is_forgotten(stage: Stage) ->
 async def test_a_mistake_of_ours_ends_the_deployment_too(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage.supervisor.unroutable = None
-
     async def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 

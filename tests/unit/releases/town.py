@@ -1,11 +1,12 @@
 """A whole control plane but for its processes: real store, supervisor and deployer over an engine that is acted out."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from pathlib import Path
+from threading import Barrier
 from typing import TypeVar
 
+from paas import threads
 from paas.domain.names import AppName
 from paas.domain.release import Deployment, Release
 from paas.settings import Settings
@@ -96,20 +97,22 @@ class Town:
         await self._next()
 
     async def crash(self) -> None:
-        """Let the control plane die where it stands, able to record nothing more, and start the next one.
+        """Let the control plane die where it stands and start the next one: what the dying one still records is lost.
 
         Every task that was not there when it started ends.
         """
-        logging.disable(logging.CRITICAL)
-        try:
-            self.store.close()
-            apps = {each.acting for each in self.engine.machine.instances.values() if each.acting}
-            mine = asyncio.all_tasks() - self._outside - apps - {asyncio.current_task()}
-            for task in mine:
-                task.cancel()
-            await asyncio.gather(*mine, return_exceptions=True)
-        finally:
-            logging.disable(logging.NOTSET)
+        snapshot = self.folder / "snapshot.db"
+        self.store.backup(snapshot)
+        apps = {each.acting for each in self.engine.machine.instances.values() if each.acting}
+        mine = asyncio.all_tasks() - self._outside - apps - {asyncio.current_task()}
+        for task in mine:
+            task.cancel()
+        await asyncio.gather(*mine, return_exceptions=True)
+        await _threads_at_rest()
+        self.store.close()
+        for left in self.settings.home.glob("mini.db-*"):
+            left.unlink()
+        snapshot.replace(self.settings.database)
         await self._next()
 
     async def _next(self) -> None:
@@ -210,3 +213,10 @@ class Town:
             for name in ("web", "worker")
             for index in range(1, counts.get(name, 0) + 1)  # type: ignore[call-overload]  # names as plain text
         }
+
+
+async def _threads_at_rest() -> None:
+    """Return when no call that was cut loose still runs: one more call on every thread at once, and all have met."""
+    workers = threads._POOL._max_workers
+    meeting = Barrier(workers)
+    await asyncio.gather(*(threads.in_thread(meeting.wait, 10) for _ in range(workers)))
