@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 _BLOCK = 64 * 1024
+_BLOCKS_UNDER_WAY = 16
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -44,8 +46,8 @@ async def attach(target: Target, path: str, request: dict[str, object], *, termi
 
 
 async def _converse(socket: "ClientConnection", *, with_terminal: bool) -> int:
-    orders: asyncio.Queue[str] = asyncio.Queue()
-    sending = asyncio.create_task(_send(socket, orders))
+    outbox = _Outbox()
+    sending = asyncio.create_task(outbox.send_to(socket))
     try:
         async for message in socket:
             if isinstance(message, bytes):
@@ -57,40 +59,58 @@ async def _converse(socket: "ClientConnection", *, with_terminal: bool) -> int:
             if "exit" in said:
                 return int(said["exit"])
             # Started: only now is there something to pass input and signals to.
-            _pass_signals(orders, with_terminal=with_terminal)
-            threading.Thread(target=_feed, args=[socket, asyncio.get_running_loop()], daemon=True).start()
+            _pass_signals(outbox, with_terminal=with_terminal)
+            threading.Thread(target=_feed, args=[outbox], daemon=True).start()
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
     raise RunFailedError("The server said nothing of how the command ended.")
 
 
-def _pass_signals(orders: "asyncio.Queue[str]", *, with_terminal: bool) -> None:
+class _Outbox:
+    """What is on its way to the server. Input waits for room; signals and sizes are few and never wait."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._messages: asyncio.Queue[bytes | str] = asyncio.Queue()
+        self._room = threading.Semaphore(_BLOCKS_UNDER_WAY)
+
+    def order(self, document: Mapping[str, object]) -> None:
+        """Send an order soon; called on the loop's thread."""
+        self._messages.put_nowait(json.dumps(document))
+
+    def feed(self, block: bytes) -> None:
+        """Send input once there is room; called on a thread. Raises RuntimeError when nobody sends any more."""
+        self._room.acquire()
+        self._loop.call_soon_threadsafe(self._messages.put_nowait, block)
+
+    def end(self) -> None:
+        """Send the end of input; called on a thread. Raises RuntimeError when nobody sends any more."""
+        self._loop.call_soon_threadsafe(self.order, {"eof": True})
+
+    async def send_to(self, socket: "ClientConnection") -> None:
+        """Send all that comes, in order, until cancelled."""
+        while True:
+            message = await self._messages.get()
+            await socket.send(message)
+            if isinstance(message, bytes):
+                self._room.release()
+
+
+def _pass_signals(outbox: _Outbox, *, with_terminal: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in _FORWARDED:
-        loop.add_signal_handler(number, orders.put_nowait, json.dumps({"signal": int(number)}))
+        loop.add_signal_handler(number, outbox.order, {"signal": int(number)})
     if with_terminal:
-        loop.add_signal_handler(
-            signal.SIGWINCH, lambda: orders.put_nowait(json.dumps({"resize": tty.size()}))
-        )
+        loop.add_signal_handler(signal.SIGWINCH, lambda: outbox.order({"resize": tty.size()}))
 
 
-async def _send(socket: "ClientConnection", orders: "asyncio.Queue[str]") -> None:
-    while True:
-        await socket.send(await orders.get())
-
-
-def _feed(socket: "ClientConnection", loop: asyncio.AbstractEventLoop) -> None:
+def _feed(outbox: _Outbox) -> None:
     """Pass standard input on, a block at a time, and then its end. Runs on a thread: any kind of file will do."""
-    from websockets.exceptions import ConnectionClosed
-
-    def deliver(message: bytes | str) -> None:
-        asyncio.run_coroutine_threadsafe(socket.send(message), loop).result()
-
-    with suppress(ConnectionClosed, OSError, RuntimeError):
+    with suppress(OSError, RuntimeError):
         while block := os.read(sys.stdin.fileno(), _BLOCK):
-            deliver(block)
-        deliver(json.dumps({"eof": True}))
+            outbox.feed(block)
+        outbox.end()
 
 
 def _write(data: bytes) -> None:
