@@ -64,7 +64,7 @@ class Deployer:
         self._reverts = Reverts(store, revert=self._revert)
         supervisor.on_unstable(self._reverts.consider)
 
-    # -- what a user asks for: each returns at once with a deployment that is queued --------------------------------
+    # -- what a user asks for: each returns at once with a deployment that is queued --------------------
     async def push(
         self,
         app: App,
@@ -124,7 +124,7 @@ class Deployer:
         """Yield the deployment's lines with a sequence above `after`, then each new one until it has ended."""
         return self._outputs.follow(deployment, after=after)
 
-    # -- the server's own life ------------------------------------------------------------------------------------------
+    # -- the server's own life --------------------------------------------------------------------------
     async def recover(self) -> None:
         """Undo what a crash left half done. Called once, before the supervisor starts and anything is deployed."""
         await recover(self._store, self._outputs)
@@ -132,10 +132,10 @@ class Deployer:
     async def close(self) -> None:
         """Cancel what has not switched, await what has. Called once; nothing may be asked for after it."""
         await self._reverts.close()
-        await self.retention.close()
         await asyncio.gather(*(each.end() for each in list(self._underway.values())))
+        await self.retention.close()
 
-    # -- the story ----------------------------------------------------------------------------------------------
+    # -- the story --------------------------------------------------------------------------------------
     async def _tell(self, story: Underway) -> None:
         steps = self._steps
         async with story.ticket:

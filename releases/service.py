@@ -65,7 +65,7 @@ class ReleaseService:
         self._settings = settings
         self._scaling = asyncio.Lock()
 
-    # -- apps -------------------------------------------------------------------------------------------------------
+    # -- apps -------------------------------------------------------------------------------------------
     async def create_app(self, name: str | None, *, actor: str) -> App:
         """Return a new app, under a made-up name without one; raises InvalidError, NameTakenError."""
         chosen = app_name(name) if name is not None else await in_thread(self._free_name)
@@ -95,7 +95,7 @@ class ReleaseService:
             await self._logs.forget(app.id)
         self._deployer.retention.prune_soon(app.id)
 
-    # -- domains ----------------------------------------------------------------------------------------------------
+    # -- domains ----------------------------------------------------------------------------------------
     async def add_domain(self, app: App, host: str, *, actor: str) -> Domain:
         """Return the new domain, once the router knows it; raises InvalidError, NameTakenError."""
         name = host_name(host)
@@ -113,7 +113,7 @@ class ReleaseService:
         await self._record(EventKind.DOMAIN_REMOVED, app.id, actor, f"{name} was removed")
         await self._route(app.id)
 
-    # -- formation --------------------------------------------------------------------------------------------------
+    # -- formation --------------------------------------------------------------------------------------
     async def scale(
         self, app: App, tokens: Sequence[str], *, wait: bool, actor: str
     ) -> dict[ProcessType, int]:
@@ -145,7 +145,7 @@ class ReleaseService:
         await self._record(EventKind.INSTANCE_STOPPED, app.id, actor, f"stop of {name}", instance=name)
         self._supervisor.nudge()
 
-    # -- history ----------------------------------------------------------------------------------------------------
+    # -- history ----------------------------------------------------------------------------------------
     async def diff(self, app: App, *, a: str | None, b: str | None) -> history.Difference:
         """Return what differs between two releases, their commits included; raises NotFoundError."""
         before, after = await in_thread(history.pair, self._store, app, a, b)
@@ -177,7 +177,7 @@ class ReleaseService:
         """Remove, or only name, what is kept no longer."""
         return await self._deployer.retention.collect(dry_run=dry_run, keep=keep)
 
-    # -- below ------------------------------------------------------------------------------------------------------
+    # -- below ------------------------------------------------------------------------------------------
     def _free_name(self) -> AppName:
         while True:
             name = f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-{secrets.randbelow(9000) + 1000}"

@@ -97,6 +97,7 @@ class Steps:
         """Make the release the one that serves: one transaction, and too late to cancel."""
         story.final = True
         await recorded(self._store.deployments.succeed, story.id)
+        story.switched = True
         self._supervisor.nudge()
         if isinstance(story.change, GoBack) and story.change.unstable:
             await recorded(self._record_revert, story.change, release)
@@ -105,16 +106,17 @@ class Steps:
         """Wait until the router sends to the new instances; the old ones drain and stop behind it."""
         if release.build is None:
             return
-        try:
-            await self._supervisor.routed(release.app)
-        except PaasError as error:
-            story.output.warning(f"{release.name} serves, but the router has not answered: {error.message}")
+        await self._supervisor.routed(release.app)
         farewell = await in_thread(self._farewell, story)
         story.output.step(f"Healthy in {story.healthy_after:.1f} s{farewell}")
 
     async def give_up(self, story: Underway, error: PaasError) -> None:
-        """Record the failure: the candidate is desired no more, and the supervisor stops it."""
+        """Record the failure: the candidate is desired no more, and the supervisor stops it. What fails behind the switch
+        fails no deployment."""
         story.final = True
+        if story.switched:
+            story.output.warning(error.message)
+            return
         cancelled = isinstance(error, OperationCancelledError) and not isinstance(
             error, OperationTimedOutError
         )

@@ -24,6 +24,7 @@ class Underway:
     task: asyncio.Task[None] | None = None
     final: bool = False
     """Whether its end is settled, because it switches, gives up or is being cancelled: from there it goes through."""
+    switched: bool = False
     began_starting: float = 0.0
     healthy_after: float = 0.0
     over: asyncio.Event = field(default_factory=asyncio.Event)
