@@ -176,7 +176,7 @@ async def _control_plane(
             store=store,
             settings=settings,
             clock=clock,
-            builder=SlugBuilder(settings),
+            builder=SlugBuilder(settings, marks=engine.marks),
             repositories=repositories,
         )
         outputs = Outputs(settings, clock=clock)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 from weakref import WeakValueDictionary
 
 from builds.base import Built, Footprint, Language, Say
@@ -39,9 +40,17 @@ class SlugBuilder:
 
     name = "slug/1"
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        marks: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`marks` go into the environment of every command, so that those of a crash can be found."""
         self._settings = settings
         self._environ = environ
+        self._marks = marks
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._swept = asyncio.Lock()
         self._is_swept = False
@@ -56,7 +65,7 @@ class SlugBuilder:
     ) -> Built:
         """Build the source, or take the slug that is there for exactly this (`builds.base.Builder`)."""
         await self._sweep()
-        shell = Shell(build_environment(self._settings, self._environ), say=say)
+        shell = Shell({**build_environment(self._settings, self._environ), **self._marks}, say=say)
         detected = await in_thread(detect, source, max_instances=self._settings.max_instances_per_type)
         say(
             f"Process types: {', '.join(detected.manifest.procfile.commands)} (from {detected.manifest.procfile.source})"

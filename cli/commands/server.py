@@ -139,7 +139,7 @@ def _local(target: Target) -> LocalTarget:
 def _lives(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     # Where nobody reaps it (a container without an init) an ended process stays in state Z.
     return stat.rpartition(")")[2].split()[0] != "Z"

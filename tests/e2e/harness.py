@@ -340,6 +340,6 @@ def alive(pid: int) -> bool:
     """Return whether a process of that pid runs, zombies aside."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"

@@ -17,7 +17,7 @@ from paas.engines.process.attachment import ProcessAttachment
 from paas.engines.process.instance import LocalInstance
 from paas.engines.process.orphans import Orphans
 from paas.engines.process.scratch import SLUG_COMPLETE, Scratch
-from paas.engines.process.spawn import launch_of, spawn, translated
+from paas.engines.process.spawn import HOME_MARKER, INSTANCE_MARKER, launch_of, spawn, translated
 from paas.engines.process.terminal import Terminal
 from paas.errors import ArtifactGoneError, EngineUnavailableError
 from paas.settings import EngineChoice, Settings
@@ -54,6 +54,11 @@ class ProcessEngine:
         self._instances: dict[InstanceId, LocalInstance] = {}
         self._one_offs: set[InstanceId] = set()
         self._orphans: asyncio.Task[None] | None = None
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """Variables for processes that are no instances and go with the control plane: the next `recover` kills them."""
+        return {INSTANCE_MARKER: f"of-{self._home_id}", HOME_MARKER: self._home_id}
 
     def on_exit(self, listener: ExitListener) -> None:
         self._listener = listener

@@ -1,0 +1,36 @@
+"""Who runs on this machine because of one server: its instances, and what nobody should have left behind."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from tests.e2e.harness import Mini, alive
+from tests.eventually import eventually
+
+
+def marked(mini: Mini) -> dict[int, str]:
+    """Return what runs for the server but its planes: each process with its instance's id, builds without one."""
+    found = {}
+    folder = f"{mini.home}/".encode()
+    for entry in Path("/proc").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if entry.name.isdigit() and alive(int(entry.name)):
+                variables = dict(
+                    each.partition(b"=")[::2] for each in (entry / "environ").read_bytes().split(b"\0")
+                )
+                if variables.get(b"HOME", b"").startswith(folder):
+                    found[int(entry.name)] = variables.get(b"MINI_INSTANCE_ID", b"").decode()
+    return found
+
+
+def orphans(mini: Mini, *apps: str) -> dict[int, str]:
+    """Return the processes that belong to no instance which `mini ps` shows."""
+    known = {row["id"] for app in apps for row in mini.instances(app)}
+    return {pid: id for pid, id in marked(mini).items() if id not in known}
+
+
+def assert_no_orphans(mini: Mini, *apps: str) -> None:
+    """Assert that ten seconds from now at most every process belongs to an instance, and no place is taken twice."""
+    eventually(lambda: not orphans(mini, *apps), within=10)
+    for app in apps:
+        names = [row["name"] for row in mini.instances(app)]
+        assert len(names) == len(set(names)), names
