@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from paas.clock import rfc3339
+
+Moment = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time, always written with its microseconds (RFC 3339)."""
 
 
 class Document(BaseModel):
@@ -43,7 +52,7 @@ class Server(Document):
     api: str
     http: str
     pids: Pids
-    started_at: datetime
+    started_at: Moment
     apps: int
     instances: int
 
@@ -90,7 +99,7 @@ class App(Document):
     id: str
     name: str = Field(examples=["shop"])
     url: str = Field(examples=["http://shop.localhost:8080"])
-    created_at: datetime
+    created_at: Moment
     release: int | None
     """The version that serves, None before the first release."""
     commit: str | None
@@ -116,8 +125,8 @@ class Build(Document):
     """The slug's key or the image's digest; None where it failed or was pruned."""
     process_types: dict[str, str]
     actor: str
-    created_at: datetime
-    ended_at: datetime | None
+    created_at: Moment
+    ended_at: Moment | None
 
 
 # -- deployments: every releasing command makes one ----------------------------------------------------------------
@@ -157,15 +166,15 @@ class Deployment(Document):
     """The version that serves now."""
     url: str
     actor: str
-    created_at: datetime
-    ended_at: datetime | None
+    created_at: Moment
+    ended_at: Moment | None
 
 
 class OutputLine(Document):
     """One line of a deployment's output. `sequence` is a cursor for `after`."""
 
     sequence: int
-    at: datetime
+    at: Moment
     kind: Literal["step", "output", "warning", "error"]
     text: str
 
@@ -183,7 +192,7 @@ class Release(Document):
     reason: str
     current: bool
     actor: str
-    created_at: datetime
+    created_at: Moment
     config_keys: list[str]
     process_types: dict[str, str]
     origin: int
@@ -278,7 +287,7 @@ class Instance(Document):
     retry_in: float | None
     """Seconds until it is started again, where it is crashed."""
     cause: str
-    since: datetime
+    since: Moment
     command: str
     one_off: bool
 
@@ -327,7 +336,7 @@ class LogLine(Document):
     """One line of the log. `sequence` is a cursor for `after`."""
 
     sequence: int
-    at: datetime
+    at: Moment
     source: Literal["app", "mini"]
     instance: str
     release: int
@@ -344,7 +353,7 @@ class Domain(Document):
     """A host that is routed to the app."""
 
     host: str
-    created_at: datetime | None
+    created_at: Moment | None
     """None for the app's own host, which it always has."""
 
 
@@ -380,7 +389,7 @@ class Event(Document):
     """A fact about the past."""
 
     id: int
-    at: datetime
+    at: Moment
     kind: str
     app: str | None
     actor: str

@@ -1,16 +1,18 @@
 """What an operator may choose for one server, read once from options and `MINI_*`; never read again later."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import sha256
 from pathlib import Path
 
 from paas.errors import InvalidError
 
 SOCKET_PATH_MAX = 107
 """Longest path of a unix socket, `sizeof(sockaddr_un.sun_path) - 1` (unix(7))."""
+
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 
 
 class EngineChoice(StrEnum):
@@ -42,6 +44,21 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseImages:
+    """The images that generated Dockerfiles begin with; `{version}` becomes the version that an app asks for.
+
+    Each has a shell and useradd, as Debian's do; that of a language has the language too.
+    """
+
+    python: str = "python:{version}-slim"
+    node: str = "node:{version}-slim"
+    plain: str = "debian:bookworm-slim"
+
+
+DEFAULT_HTTPS = Address("127.0.0.1", 8443)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one server. Paths below `home` are named here and nowhere else."""
 
@@ -49,6 +66,8 @@ class Settings:
     engine: EngineChoice = EngineChoice.AUTO
     listen: Address = Address("127.0.0.1", 8600)
     http: Address = Address("127.0.0.1", 8080)
+    https: Address | None = DEFAULT_HTTPS
+    """None turns HTTPS off. The default address is a wish: where it is taken, the server starts without HTTPS."""
     max_instances_per_type: int = 100
     boot_limit: float = 60.0
     stop_grace: float = 30.0
@@ -57,6 +76,7 @@ class Settings:
     keep_artifacts: int = 10
     log_budget: int = 50 * 1024 * 1024
     allow_python_downloads: bool = False
+    base_images: BaseImages = BaseImages()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -69,6 +89,7 @@ class Settings:
             engine=EngineChoice(engine),
             listen=Address.parse(environ.get("MINI_LISTEN") or "127.0.0.1:8600", name="MINI_LISTEN"),
             http=Address.parse(environ.get("MINI_HTTP") or "127.0.0.1:8080", name="MINI_HTTP"),
+            https=_https(environ.get("MINI_HTTPS") or str(DEFAULT_HTTPS)),
             max_instances_per_type=_number(environ, "MINI_MAX_INSTANCES", 100),
             boot_limit=_number(environ, "MINI_BOOT_LIMIT", 60),
             stop_grace=_number(environ, "MINI_STOP_GRACE", 30),
@@ -77,6 +98,7 @@ class Settings:
             keep_artifacts=_number(environ, "MINI_KEEP_ARTIFACTS", 10),
             log_budget=_number(environ, "MINI_LOG_BUDGET", 50 * 1024 * 1024),
             allow_python_downloads=environ.get("MINI_PYTHON_DOWNLOADS", "") in ("1", "true", "yes"),
+            base_images=_base_images(environ),
         )
 
     # -- the state directory, 0700 --------------------------------------------------------------------------
@@ -101,6 +123,20 @@ class Settings:
     def token_file(self) -> Path:
         """The admin token for the API on TCP, 0600, random at the first start."""
         return self.home / "keys" / "admin-token"
+
+    @property
+    def certificates(self) -> Path:
+        """The local authority, and a file with certificate and private key for each domain that has one: all 0600."""
+        return self.home / "keys" / "tls"
+
+    def certificate(self, id: str) -> Path:
+        """The file of one certificate, with its private key."""
+        return self.certificates / f"{id}.pem"
+
+    @property
+    def authority(self) -> Path:
+        """The local authority's own certificate, with its private key."""
+        return self.certificates / "authority.pem"
 
     @property
     def ballast(self) -> Path:
@@ -173,8 +209,32 @@ def home_from(environ: Mapping[str, str]) -> Path:
 
 
 def _short_runtime(home: Path) -> Path:
+    from hashlib import sha256  # every command reads settings, and hardly one needs this
+
     base = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/mini-{os.getuid()}")  # noqa: S108 - 0700, owner checked
     return base / f"mini-{sha256(os.fsencode(home)).hexdigest()[:16]}"
+
+
+def _base_images(environ: Mapping[str, str]) -> BaseImages:
+    default = BaseImages()
+    return BaseImages(
+        python=_image(environ, "MINI_BASE_PYTHON", default.python),
+        node=_image(environ, "MINI_BASE_NODE", default.node),
+        plain=_image(environ, "MINI_BASE_PLAIN", default.plain),
+    )
+
+
+def _image(environ: Mapping[str, str], name: str, default: str) -> str:
+    image = environ.get(name) or default
+    if not _IMAGE.fullmatch(image.replace("{version}", "1")):
+        raise InvalidError(
+            f"{name} must name an image, such as {default}; got {image!r}. {{version}} is the only placeholder."
+        )
+    return image
+
+
+def _https(text: str) -> Address | None:
+    return None if text == "off" else Address.parse(text, name="MINI_HTTPS")
 
 
 def _number(environ: Mapping[str, str], name: str, default: int) -> int:
