@@ -33,7 +33,7 @@ class Row:
         goal = (
             ""
             if self.goal is None
-            else f"  goal {sign} {self.goal:g} ×: {'reached' if self.reached else 'NOT reached'}"
+            else f"  goal {sign} {self.goal:g} x: {'reached' if self.reached else 'NOT reached'}"
         )
         return (
             f"{self.what}: {statistics.median(self.ours):.4g} {self.unit}, beside {self.beside}: "

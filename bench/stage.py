@@ -1,6 +1,5 @@
 """A server and an app to measure, set up through the doors that users use."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -60,4 +59,4 @@ def _body(address: tuple[str, int], app: str) -> str:
 
 def pythons() -> str:
     """The interpreter that runs the benchmarks, which is the one that runs mini."""
-    return sys.executable if os.path.exists(sys.executable) else "python3"
+    return sys.executable or "python3"
