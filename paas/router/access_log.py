@@ -1,25 +1,26 @@
-"""The access log: one line per request, in Heroku's words, batched on its way to the log plane. It never blocks:
-where the log plane does not keep up, lines are dropped and counted.
+"""The access log: one line per request, in Heroku's words, written in batches on its way to the log plane. It never
+blocks: where the log plane does not keep up, lines are dropped and counted.
 """
 
 import asyncio
-from dataclasses import dataclass
-from typing import Protocol
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from paas.domain.ids import AppId
+from paas.router.head import RequestHead
 from paas.router.loop import RouterLoop
 
 INSTANCE = "router"
 _BATCH_SECONDS = 0.02
-_RETRY_SECONDS = 0.2
 _PATH_LIMIT = 4096
 
 
 class Lines(Protocol):
     """Where lines go: `paas.platform_lines.PlatformLines`, or a test's list."""
 
-    def say(self, app: AppId, instance: str, text: str, *, version: int = 0, source: str = "mini") -> None:
-        """Take one line; never blocks."""
+    def say_all(self, app: AppId, instance: str, lines: Sequence[tuple[int, bytes]]) -> None:
+        """Take lines of one app, each with its time in unix nanoseconds; never blocks."""
         ...
 
     def flush(self) -> bool:
@@ -27,65 +28,85 @@ class Lines(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Entry:
-    """What one line tells. Times are seconds; `connect` is None where no backend was reached."""
+class Entry(NamedTuple):
+    """What one line tells. Times are the loop's seconds; `connect` is None where no backend was reached."""
 
-    method: bytes
-    path: bytes
-    host: bytes
+    head: RequestHead
     request_id: bytes
     peer: str
     instance: str
+    began: float
     connect: float | None
-    service: float
+    ended: float
     status: int
     size: int
     code: str = ""
     description: str = ""
 
 
-def line(entry: Entry) -> str:
+def line(entry: Entry) -> bytes:
     """Return the entry as a line that cannot be mistaken for another: no quote of a client's stands in it."""
-    outcome = "at=info"
-    if entry.description:
-        code = f" code={entry.code}" if entry.code else ""
-        outcome = f'at=error{code} desc="{entry.description}"'
-    connect = "" if entry.connect is None else f"{entry.connect * 1000:.0f}ms"
-    return (
-        f'{outcome} method={entry.method.decode("ascii")} path="{_quoted(entry.path)}"'
-        f" host={entry.host.decode('ascii')} request_id={entry.request_id.decode('ascii')}"
-        f' fwd="{entry.peer}" instance={entry.instance} connect={connect}'
-        f" service={entry.service * 1000:.0f}ms status={entry.status} bytes={entry.size}"
-    )
-
-
-def _quoted(path: bytes) -> str:
+    head, request_id, peer, instance, began, connect, ended, status, size, _, _ = entry
     # A target has printable ASCII only, or it was refused: what is left to escape is the quote.
-    text = path[:_PATH_LIMIT].decode("ascii").replace('"', "%22")
-    return text + "…" if len(path) > _PATH_LIMIT else text
+    path = head.target
+    if b'"' in path or len(path) > _PATH_LIMIT:
+        path = path[:_PATH_LIMIT].replace(b'"', b"%22") + (
+            b"\xe2\x80\xa6" if len(path) > _PATH_LIMIT else b""
+        )
+    return b'%b method=%b path="%b" host=%b request_id=%b fwd="%b" instance=%b connect=%b service=%.0fms status=%d bytes=%d' % (
+        _outcome(entry) if entry.description else b"at=info",
+        head.method,
+        path,
+        head.host,
+        request_id,
+        peer.encode("ascii"),
+        instance.encode(),
+        b"%.0fms" % (connect * 1000) if connect else b"" if connect is None else b"0ms",
+        (ended - began - (connect or 0.0)) * 1000,
+        status,
+        size,
+    )  # fmt: skip
+
+
+def _outcome(entry: Entry) -> bytes:
+    code = f" code={entry.code}" if entry.code else ""
+    return f'at=error{code} desc="{entry.description}"'.encode()
 
 
 class AccessLog:
-    """Gives lines to `lines`, and flushes them together a moment later; without any, no timer runs."""
+    """Keeps entries, and gives them to `lines` together a moment later; without any, no timer runs."""
 
     def __init__(self, lines: Lines, *, loop: RouterLoop) -> None:
         self._lines = lines
         self._loop = loop
+        self._entries: dict[AppId, list[Entry]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def write(self, app: AppId, entry: Entry) -> None:
         """Log one request of `app`."""
-        self._lines.say(app, INSTANCE, line(entry))
-        if self._timer is None:
-            self._timer = self._loop.call_later(_BATCH_SECONDS, self._flush)
+        entries = self._entries.get(app)
+        if entries is None:
+            entries = self._entries[app] = []
+            if self._timer is None:
+                self._timer = self._loop.call_later(_BATCH_SECONDS, self._flush)
+        entries.append(entry)
 
     def close(self) -> None:
         """Write what can still be written."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._lines.flush()
+        self._give()
 
     def _flush(self) -> None:
-        self._timer = None if self._lines.flush() else self._loop.call_later(_RETRY_SECONDS, self._flush)
+        # What found no room is tried again a moment later.
+        self._timer = None if self._give() else self._loop.call_later(_BATCH_SECONDS, self._flush)
+
+    def _give(self) -> bool:
+        entries, self._entries = self._entries, {}
+        offset = time.time() - self._loop.time()
+        for app, of_app in entries.items():
+            self._lines.say_all(
+                app, INSTANCE, [(int((entry.ended + offset) * 1e6) * 1000, line(entry)) for entry in of_app]
+            )
+        return self._lines.flush()

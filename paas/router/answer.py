@@ -2,7 +2,7 @@
 bytes. No I/O: bytes in, bytes out.
 """
 
-from paas.router.body import Body
+from paas.router.body import Body, LengthBody
 from paas.router.forward import client_response, ends_with_connection, interim_response, response_body
 from paas.router.head import MalformedError, RequestHead, ResponseHead, parse_response, split_head
 
@@ -52,6 +52,12 @@ class Answer:
         if rest:
             self.keeps_backend = False
         return head + body if head else body
+
+    def resume(self, block: bytes, *, passed: int) -> None:
+        """Go on where the client has got the head in `block`, and `passed` bytes of a body of known length."""
+        self._heads(block, may_keep_client=True)
+        if isinstance(self._body, LengthBody):
+            self._body.skip(passed)
 
     def end(self) -> bytes | None:
         """Return what the client gets once the backend has closed; None where that cuts the answer short."""

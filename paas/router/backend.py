@@ -8,10 +8,14 @@ import socket
 from collections.abc import Callable
 
 from paas.domain.route import Backend
+from paas.router.forward import PlainAnswer
 from paas.router.limits import Limits
 from paas.router.loop import RouterLoop
 from paas.router.ports import Rider
 from paas.router.wire import Wire, connect
+
+_KNOWN_COUNT = 32
+_KNOWN_SIZE = 1024
 
 
 class BackendConnection:
@@ -103,6 +107,8 @@ class LiveBackend:
         self._unused: list[BackendConnection] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._aside_until = 0.0
+        self.answers: dict[bytes, PlainAnswer] = {}
+        """Heads of its last answers, for those that repeat themselves."""
 
     @property
     def is_aside(self) -> bool:
@@ -112,6 +118,13 @@ class LiveBackend:
     def set_aside(self) -> None:
         """Give it no request for a moment."""
         self._aside_until = self._loop.time() + self._limits.aside
+
+    def remember(self, block: bytes, answer: PlainAnswer) -> None:
+        """Know this head the next time it comes, unless it is a long one."""
+        if len(block) <= _KNOWN_SIZE:
+            if len(self.answers) >= _KNOWN_COUNT:
+                self.answers.clear()
+            self.answers[block] = answer
 
     def take_unused(self) -> BackendConnection | None:
         """Return the connection used last, which is the likeliest to live; None where there is none."""

@@ -21,6 +21,8 @@ class LiveApp:
     def __init__(self, routed: RoutedApp) -> None:
         self.id = routed.app
         self.routed = routed
+        self.open = not routed.maintenance
+        """Whether its requests go straight to a backend."""
         self.backends: list[LiveBackend] = []
         self.metrics = AppMetrics()
         self.had_backend_at: float | None = None
@@ -121,6 +123,7 @@ class Balancer:
         app.changed.set()
         app.changed = asyncio.Event()
         app.routed = routed
+        app.open = not routed.maintenance
         app.backends = []
         for backend in routed.backends:
             known = before.get(backend.instance)

@@ -52,6 +52,11 @@ class LengthBody:
         self.done = True
         return own, rest
 
+    def skip(self, size: int) -> None:
+        """Count bytes that were passed on already: fewer than are left."""
+        self._left -= size
+        self.payload += size
+
     def end(self) -> bytes | None:
         return b"" if self.done else None
 

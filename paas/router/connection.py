@@ -6,12 +6,14 @@ It never looks into an answer: the exchange under way writes it.
 import socket
 from collections.abc import Callable
 
-from paas.router.context import Context, new_request_id
+from paas.router.context import Context
 from paas.router.deadline import Deadline
 from paas.router.exchange import Exchange
 from paas.router.forward import origin_lines, refused_bytes
 from paas.router.head import MalformedError, RequestHead, parse_request, split_head
+from paas.router.ports import UnderWay
 from paas.router.refusal import Refusal, bad_request
+from paas.router.shortcut import Shortcut
 from paas.router.wire import Wire
 
 
@@ -35,7 +37,10 @@ class ClientConnection:
         self._wire = Wire(context.loop, sock, self)
         self.write: Callable[[bytes], None] = self._wire.write
         self._buffer = b""
-        self._exchange: Exchange | None = None
+        self._exchange: UnderWay | None = None
+        self._shortcut = Shortcut(context, self)
+        self._last_block = b""
+        self._last_head: RequestHead | None = None
         self._serving = False
         self._head_began = False
         self._full = False
@@ -52,6 +57,8 @@ class ClientConnection:
             data = self._exchange.from_client(data)
             if not data:
                 return
+        elif data == self._last_block and self._take_again():
+            return
         self._buffer = self._buffer + data if self._buffer else data
         if self._exchange is None:
             self._serve()
@@ -106,6 +113,9 @@ class ClientConnection:
         self._closing = True
         self._wire.abort()
 
+    def goes_on(self, exchange: UnderWay) -> None:
+        self._exchange = exchange
+
     def finished(self, *, keep_alive: bool) -> None:
         self._exchange = None
         if self._closing:
@@ -115,7 +125,8 @@ class ClientConnection:
             return
         self.deadline.set(self._context.limits.keep_alive)
         self._wire.resume()
-        self._serve()
+        if self._buffer or self._ended:
+            self._serve()
 
     # -- what the process does --------------------------------------------------------------------------------
     def stop(self) -> None:
@@ -145,6 +156,14 @@ class ClientConnection:
         if self._ended and self._exchange is None and not self._full and not self._closing:
             self._close()
 
+    def _take_again(self) -> bool:
+        """Begin a request that came in the same bytes as the last one, and so was judged already."""
+        head = self._last_head
+        if head is None or self._buffer or self._full or not self._shortcut.take(head):
+            return False
+        self._exchange = self._shortcut
+        return True
+
     def _begin_next(self) -> bool:
         while self._buffer.startswith(b"\r\n"):
             self._buffer = self._buffer[2:]  # Old clients end a body with one more line (RFC 9112 §2.2).
@@ -159,13 +178,23 @@ class ClientConnection:
         if split is None or head is None:
             self._wait_for_head()
             return False
-        self._begin(head, split[1])
+        self._head_began = False
+        block, self._buffer = split
+        if head.plain:
+            self._last_block, self._last_head = block, head
+            if self._shortcut.take(head):
+                self._exchange = self._shortcut
+                return True
+        self._begin(head)
         return True
 
-    def _begin(self, head: RequestHead, rest: bytes) -> None:
-        self._head_began = False
-        self._buffer = b""
-        exchange = self._exchange = Exchange(self._context, self, head)
+    def _begin(self, head: RequestHead) -> None:
+        rest, self._buffer = self._buffer, b""
+        request_id = head.request_id or self._context.ids.next()
+        exchange = Exchange(
+            self._context, self, head, request_id=request_id, began=self._context.loop.direct.now
+        )
+        self._exchange = exchange
         self._buffer = exchange.start(rest)
 
     def _wait_for_head(self) -> None:
@@ -189,7 +218,7 @@ class ClientConnection:
 
     def _refuse(self, refusal: Refusal) -> None:
         self._context.unrouted.record(status=refusal.status, code="", seconds=0.0, size=0)
-        self._wire.write(refused_bytes(refusal, request_id=new_request_id()))
+        self._wire.write(refused_bytes(refusal, request_id=self._context.ids.next()))
         self._close()
 
     def _close(self) -> None:

@@ -9,10 +9,11 @@ from paas.router.loop import RouterLoop
 class Deadline:
     """Calls `expired` once when the time set last is over. It may be set again and again, there too."""
 
-    __slots__ = ("_at", "_expired", "_handle", "_loop", "_wakes_at")
+    __slots__ = ("_at", "_clock", "_expired", "_handle", "_loop", "_wakes_at")
 
     def __init__(self, loop: RouterLoop, expired: Callable[[], None]) -> None:
         self._loop = loop
+        self._clock = loop.direct
         self._expired = expired
         self._at: float | None = None
         self._wakes_at = 0.0
@@ -20,7 +21,7 @@ class Deadline:
 
     def set(self, seconds: float) -> None:
         """Move the deadline to `seconds` from now."""
-        self._at = at = self._loop.time() + seconds
+        self._at = at = self._clock.now + seconds
         if self._handle is None:
             self._wake(at)
         elif at < self._wakes_at:

@@ -11,7 +11,7 @@ from paas.router.answer import Answer
 from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
 from paas.router.body import Body
-from paas.router.context import Context, new_request_id
+from paas.router.context import Context
 from paas.router.forward import backend_request, may_be_repeated, refused_request, request_body
 from paas.router.head import MalformedError, RequestHead
 from paas.router.ports import Client
@@ -22,12 +22,14 @@ from paas.router.refusal import H12, H13, H15, H17, H18, H27, H28, H80, NO_SUCH_
 class Exchange:
     """One request under way. Its client and its backend's connection call it; it calls `client.finished` once."""
 
-    def __init__(self, context: Context, client: Client, head: RequestHead) -> None:
+    def __init__(
+        self, context: Context, client: Client, head: RequestHead, *, request_id: bytes, began: float
+    ) -> None:
         self._context = context
         self._client = client
         self._head = head
-        self._id = head.request_id or new_request_id()
-        self._began = context.loop.time()
+        self._id = request_id
+        self._began = began
         self._connect_seconds: float | None = None
         self._request: Body = request_body(head)
         self._unsent: list[bytes] = []
@@ -57,6 +59,17 @@ class Exchange:
             self._wait_for_progress()
             self._dispatch(self._app)
         return rest
+
+    def go_on(self, app: LiveApp, backend: LiveBackend, connection: BackendConnection) -> None:
+        """Begin where the request was sent on a connection that was kept, instead of with `start`."""
+        self._app = app
+        self._connect_seconds = 0.0
+        self._ride(backend, connection)
+
+    def go_on_answering(self, block: bytes, *, passed: int) -> None:
+        """After `go_on`: the client has got the answer's head, and `passed` bytes of its body."""
+        self._answer.resume(block, passed=passed)
+        self._heard = self._answering = True
 
     def from_client(self, data: bytes) -> bytes:
         """Take bytes of the request's body; return what belongs to the next request."""
@@ -188,10 +201,8 @@ class Exchange:
         self._send(backend, connection)
 
     def _send(self, backend: LiveBackend, connection: BackendConnection) -> None:
-        self._backend, self._connection = backend, connection
-        backend.riders.add(self)
+        self._ride(backend, connection)
         backend.served += 1
-        connection.rider = self
         head = backend_request(
             self._head, origin=self._client.origin, request_id=self._id, milliseconds=int(time.time() * 1000)
         )
@@ -200,6 +211,11 @@ class Exchange:
         if not self._request.done:
             self._client.resume()
         self._wait_for_progress()
+
+    def _ride(self, backend: LiveBackend, connection: BackendConnection) -> None:
+        self._backend, self._connection = backend, connection
+        backend.riders.add(self)
+        connection.rider = self
 
     def _wait_for_progress(self) -> None:
         limits = self._context.limits
@@ -267,29 +283,28 @@ class Exchange:
             connection.close()
 
     def _record(self, refusal: Refusal | None, instance: str) -> None:
-        seconds = self._context.loop.time() - self._began
+        now = self._context.loop.time()
         code = refusal.code if refusal else ""
         cut_short = self._answering and refusal is not H27
         status = self._answer.status if refusal is None or cut_short else refusal.status
         size = self._answer.size if self._answering else 0
         metrics = self._app.metrics if self._app is not None else self._context.unrouted
-        metrics.record(status=status, code=code, seconds=seconds, size=size)
+        metrics.record(status=status, code=code, seconds=now - self._began, size=size)
         if self._app is None:
             return
         self._context.log.write(
             self._app.id,
             Entry(
-                method=self._head.method,
-                path=self._head.target,
-                host=self._head.host,
-                request_id=self._id,
-                peer=self._client.peer,
-                instance=instance,
-                connect=self._connect_seconds,
-                service=seconds - (self._connect_seconds or 0.0),
-                status=status,
-                size=size,
-                code=code,
-                description=refusal.description if refusal else "",
+                self._head,
+                self._id,
+                self._client.peer,
+                instance,
+                self._began,
+                self._connect_seconds,
+                now,
+                status,
+                size,
+                code,
+                refusal.description if refusal else "",
             ),
         )

@@ -3,8 +3,10 @@
 Pure. What a client claims about itself (X-Forwarded-*, Forwarded, Via) never passes; it is written here anew.
 """
 
+from typing import NamedTuple
+
 from paas.router.body import Body, ChunkedBody, LengthBody, UntilCloseBody
-from paas.router.head import RequestHead, ResponseHead
+from paas.router.head import RequestHead, ResponseHead, parse_response
 from paas.router.refusal import Refusal, accepted, page
 
 _BODILESS = frozenset((204, 304))
@@ -22,21 +24,27 @@ def may_be_repeated(head: RequestHead) -> bool:
 
 
 def backend_request(head: RequestHead, *, origin: bytes, request_id: bytes, milliseconds: int) -> bytes:
-    """Return the head that a backend gets. `origin` are the lines about the client that `origin_lines` made."""
-    return (
-        b"%b %b HTTP/1.1\r\nHost: %b%b%b\r\nX-Forwarded-Host: %b\r\nX-Request-ID: %b\r\nX-Request-Start: %d%b\r\n\r\n"
-        % (
-            head.method,
-            head.target,
-            head.host,
-            head.kept,
-            origin,
-            head.host,
-            request_id,
-            milliseconds,
-            _request_extras(head),
-        )
+    """Return the head that a backend gets: `request_beginning`, the id, and `request_end`."""
+    beginning = request_beginning(head, origin=origin)
+    return beginning + request_id + request_end(milliseconds, extras=_request_extras(head))
+
+
+def request_beginning(head: RequestHead, *, origin: bytes) -> bytes:
+    """Return all of it up to the id. `origin` are the lines about the client that `origin_lines` made."""
+    _, target, host, _, kept, *_ = head
+    return b"%b %b HTTP/1.1\r\nHost: %b%b%b\r\nX-Forwarded-Host: %b\r\nX-Request-ID: " % (
+        head.method,
+        target,
+        host,
+        kept,
+        origin,
+        host,
     )
+
+
+def request_end(milliseconds: int, *, extras: bytes = b"") -> bytes:
+    """Return all of it after the id: when it came, and the lines that only some requests have."""
+    return b"\r\nX-Request-Start: %d%b\r\n\r\n" % (milliseconds, extras)
 
 
 def origin_lines(peer: str, port: int) -> bytes:
@@ -74,6 +82,27 @@ def client_response(
         request_id,
         _connection(request, keep_alive=keep_alive),
     )
+
+
+class PlainAnswer(NamedTuple):
+    """The head of a final response with a known length, to a plain request, on connections that both go on."""
+
+    block: bytes
+    """As the backend sent it."""
+    beginning: bytes
+    """What the client gets of it up to the request id, after which only the empty line follows."""
+    status: int
+    length: int
+
+
+def plain_answer(request: RequestHead, block: bytes) -> PlainAnswer | None:
+    """Return the answer that begins with this head, None where it is not plain; raises MalformedError."""
+    head = parse_response(block)
+    length = 0 if head.status in _BODILESS else head.length
+    if length is None or not head.keep_alive or head.status < 200:
+        return None
+    out = client_response(request, head, request_id=b"", keep_alive=True)
+    return PlainAnswer(block, out.removesuffix(b"\r\n\r\n"), head.status, length)
 
 
 def interim_response(head: ResponseHead) -> bytes:

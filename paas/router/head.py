@@ -70,6 +70,17 @@ class RequestHead(NamedTuple):
     def has_body(self) -> bool:
         return self.chunked or bool(self.length)
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is a GET with nothing that calls for a thought: most requests are."""
+        return (
+            self.method == b"GET"
+            and self.minor == 1
+            and self.keep_alive
+            and self.length is None
+            and not (self.chunked or self.expects_continue or self.upgrade)
+        )
+
 
 class ResponseHead(NamedTuple):
     """A response's head. `status_line` is the status with its reason; `kept` as in a request."""

@@ -21,12 +21,16 @@ class AppMetrics:
 
     def record(self, *, status: int, code: str, seconds: float, size: int) -> None:
         """Count one request that has ended."""
+        self.count(status, seconds, size)
+        if code:
+            self.codes[code] = self.codes.get(code, 0) + 1
+
+    def count(self, status: int, seconds: float, size: int) -> None:
+        """Count one request that has ended without an error code."""
         self.statuses[status // 100] += 1
         self.latencies[bisect_left(BUCKETS, seconds)] += 1
         self.seconds += seconds
         self.bytes += size
-        if code:
-            self.codes[code] = self.codes.get(code, 0) + 1
 
     def counts(self) -> Counts:
         """Return the counters as a document."""

@@ -1,7 +1,7 @@
 """A router on this event loop, and small real backends for it: bytes in, bytes out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -25,9 +25,9 @@ class Lines:
 
     texts: list[str] = field(default_factory=list)
 
-    def say(self, app: AppId, instance: str, text: str, *, version: int = 0, source: str = "mini") -> None:
-        assert (app, instance, source) == ("shop-id", "router", "mini")
-        self.texts.append(text)
+    def say_all(self, app: AppId, instance: str, lines: Sequence[tuple[int, bytes]]) -> None:
+        assert (app, instance) == ("shop-id", "router")
+        self.texts += [text.decode() for _, text in lines]
 
     def flush(self) -> bool:
         return True

@@ -1,0 +1,175 @@
+"""The short way of most requests: a head alone, sent on a kept connection, and an answer whose length is known. What it
+passes on is byte for byte what an `Exchange` would; as soon as anything else happens, it gives way to one.
+"""
+
+from paas.router.access_log import Entry
+from paas.router.backend import BackendConnection, LiveBackend
+from paas.router.balancer import LiveApp
+from paas.router.context import Context
+from paas.router.exchange import Exchange
+from paas.router.forward import PlainAnswer, plain_answer, request_beginning
+from paas.router.head import HEAD_LIMIT, MalformedError, RequestHead
+from paas.router.ports import Client
+
+
+class Shortcut:
+    """The short way of one client's connection, for one request after the other."""
+
+    __slots__ = (
+        "_answer",
+        "_app",
+        "_backend",
+        "_began",
+        "_beginning",
+        "_client",
+        "_clock",
+        "_connection",
+        "_context",
+        "_deadline",
+        "_head",
+        "_id",
+        "_left",
+    )
+
+    _head: RequestHead
+    _app: LiveApp
+    _backend: LiveBackend
+    _connection: BackendConnection
+
+    def __init__(self, context: Context, client: Client) -> None:
+        self._context = context
+        self._clock = context.loop.direct
+        self._client = client
+        self._deadline = client.deadline
+        self._beginning = b""
+        self._id = b""
+        self._began = 0.0
+        self._answer: PlainAnswer | None = None
+        self._left = 0
+
+    def take(self, head: RequestHead) -> bool:
+        """Begin a plain request; return False, with nothing done, where it has to go the long way."""
+        context = self._context
+        app = context.balancer.find(head.host)
+        if app is None or not app.open or (backend := app.choose()) is None:
+            return False
+        connection = backend.take_unused()
+        if connection is None:
+            return False
+        self._app, self._backend, self._connection = app, backend, connection
+        if head is not getattr(self, "_head", None):
+            self._head = head
+            self._beginning = request_beginning(head, origin=self._client.origin)
+        self._id = request_id = head.request_id or context.ids.next()
+        self._began = self._clock.now
+        self._answer = None
+        backend.riders.add(self)
+        backend.served += 1
+        connection.rider = self
+        connection.write(self._beginning + request_id + context.request_end())
+        self._deadline.set(context.limits.first_byte)
+        return True
+
+    # -- what the backend does --------------------------------------------------------------------------------
+    def from_backend(self, data: bytes) -> None:
+        if self._answer is not None:
+            self._more(data, self._answer)
+            return
+        end = data.find(b"\r\n\r\n", 0, HEAD_LIMIT)
+        block = data[: end + 4]
+        answer = self._backend.answers.get(block) or self._read(block)
+        if answer is None:
+            self._give_way().from_backend(data)
+            return
+        left = answer.length + end + 4 - len(data)
+        if left < 0 or self._context.stopping:
+            self._give_way().from_backend(data)
+            return
+        self._client.write(b"".join((answer.beginning, self._id, data[end:])))
+        if left:
+            self._answer = answer
+            self._left = left
+            self._deadline.set(self._context.limits.idle)
+        else:
+            self._answered(answer)
+
+    def _more(self, data: bytes, answer: PlainAnswer) -> None:
+        left = self._left - len(data)
+        if left < 0:
+            self._give_way().from_backend(data)
+            return
+        self._left = left
+        self._client.write(data)
+        if left:
+            self._deadline.set(self._context.limits.idle)
+        else:
+            self._answered(answer)
+
+    def _read(self, block: bytes) -> PlainAnswer | None:
+        try:
+            answer = plain_answer(self._head, block)
+        except MalformedError:
+            return None
+        if answer is not None:
+            self._backend.remember(block, answer)
+        return answer
+
+    def _answered(self, answer: PlainAnswer) -> None:
+        app, backend, began, now = self._app, self._backend, self._began, self._clock.now
+        backend.riders.discard(self)
+        backend.give_back(self._connection)
+        app.metrics.count(answer.status, now - began, answer.length)
+        self._context.log.write(
+            app.id,
+            Entry(
+                self._head, self._id, self._client.peer, backend.name, began, 0.0, now, answer.status, answer.length
+            ),
+        )  # fmt: skip
+        self._client.finished(keep_alive=True)
+
+    def backend_full(self) -> None:
+        self._client.pause()
+
+    def backend_ready(self) -> None:
+        self._client.resume()
+
+    # -- what the client does ---------------------------------------------------------------------------------
+    def from_client(self, data: bytes) -> bytes:
+        """Return what belongs to the next request: all of it."""
+        return data
+
+    def client_ended(self) -> None:
+        """The client sends no more; it may still read."""
+
+    def client_full(self) -> None:
+        self._connection.pause()
+
+    def client_ready(self) -> None:
+        self._deadline.set(self._context.limits.idle)
+        self._connection.resume()
+
+    # -- what an exchange is for ------------------------------------------------------------------------------
+    def client_lost(self) -> None:
+        self._give_way().client_lost()
+
+    def expired(self) -> None:
+        self._give_way().expired()
+
+    def cut(self) -> None:
+        self._give_way().cut()
+
+    def backend_ended(self) -> None:
+        self._give_way().backend_ended()
+
+    def backend_lost(self, error: Exception | None) -> None:
+        self._give_way().backend_lost(error)
+
+    def _give_way(self) -> Exchange:
+        """Have an exchange go on from here; return it."""
+        exchange = Exchange(self._context, self._client, self._head, request_id=self._id, began=self._began)
+        self._backend.riders.discard(self)
+        exchange.go_on(self._app, self._backend, self._connection)
+        if self._answer is not None:
+            exchange.go_on_answering(self._answer.block, passed=self._answer.length - self._left)
+        self._client.goes_on(exchange)
+        return exchange
