@@ -11,6 +11,9 @@ from paas.domain.names import WEB
 from paas.domain.process import Manifest, Procfile
 from paas.errors import BuildFailedError
 
+OWN_COMMAND = "the CMD of the Dockerfile"
+"""The source of a Procfile that no file says."""
+
 _ADVICE = "Add a file named Procfile with a line for each process type, such as"
 
 
@@ -31,6 +34,14 @@ def detect(source: Source, *, max_instances: int) -> Detected:
     if node is not None and not node.needed and (python is not None or not node.has_start):
         node = None
     return Detected(_manifest(source, procfile, max_instances), python, node)
+
+
+def detect_container(source: Source, *, max_instances: int) -> Manifest:
+    """Return the manifest of a commit with a Dockerfile: without a Procfile its web process is the image's own CMD,
+    written as the empty command. Raises BuildFailedError as `detect` does."""
+    written = source.text("Procfile")
+    procfile = parse_procfile(written) if written is not None else Procfile({WEB: ""}, source=OWN_COMMAND)
+    return _manifest(source, procfile, max_instances)
 
 
 def _default(source: Source, python: PythonPlan | None, node: NodePlan | None) -> Procfile:

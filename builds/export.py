@@ -52,12 +52,17 @@ def _write_file(tree: Tree, reader: ObjectReader, target: bytes, path: bytes, en
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, 0o755 if entry.is_executable else 0o644)
         for block in reader.blocks(entry.id, limit=MAX_BYTES):
-            if tree.sizes[entry.id] <= _LFS_POINTER_MAX and block.startswith(_LFS_POINTER):
-                raise BuildFailedError(
-                    f"{_shown(path)} is a Git LFS pointer: its content is on another server, where mini does not "
-                    "fetch it. Commit the file itself (git lfs migrate export), or load it when the app starts."
-                )
+            refuse_pointer(block, path, size=tree.sizes[entry.id])
             file.write(block)
+
+
+def refuse_pointer(block: bytes, path: bytes, *, size: int) -> None:
+    """Raise BuildFailedError where a file of `size` bytes, which begins with `block`, stands for another one."""
+    if size <= _LFS_POINTER_MAX and block.startswith(_LFS_POINTER):
+        raise BuildFailedError(
+            f"{_shown(path)} is a Git LFS pointer: its content is on another server, where mini does not "
+            "fetch it. Commit the file itself (git lfs migrate export), or load it when the app starts."
+        )
 
 
 def _link(reader: ObjectReader, root: bytes, path: bytes, entry: Entry) -> None:

@@ -97,7 +97,7 @@ class Node:
         try:
             await shell.run(str(self.npm), *install_command(self.plan), folder=folder)
         except CommandFailedError as error:
-            raise BuildFailedError(f"package.json cannot be installed: {explain(error.lines)}") from error
+            raise install_failed(error.lines) from error
 
     async def finish(self, slug: Path, *, shell: Shell) -> Footprint:
         modules = slug / "tree" / _FOLDER
@@ -121,7 +121,7 @@ class Node:
                 str(self.npm), "run", "build", folder=slug / "tree", extra={"NODE_ENV": "production"}
             )
         except CommandFailedError as error:
-            raise BuildFailedError(f"`npm run build` failed: {explain(error.lines)}") from error
+            raise build_failed(error.lines) from error
         if not self.plan.local:
             await in_thread(modules.unlink)
 
@@ -145,6 +145,16 @@ def install_command(plan: NodePlan) -> tuple[str, ...]:
     what = "ci" if plan.locked else "install"
     kinds = "--include=dev" if plan.has_build else "--omit=dev"
     return (what, kinds, "--no-audit", "--no-fund", "--no-progress")
+
+
+def install_failed(lines: tuple[str, ...]) -> BuildFailedError:
+    """Return the error for an installation that failed after npm said `lines`."""
+    return BuildFailedError(f"package.json cannot be installed: {explain(lines)}")
+
+
+def build_failed(lines: tuple[str, ...]) -> BuildFailedError:
+    """Return the error for a build script that failed after npm said `lines`."""
+    return BuildFailedError(f"`npm run build` failed: {explain(lines)}")
 
 
 def explain(lines: tuple[str, ...]) -> str:

@@ -101,7 +101,7 @@ class Python:
                 extra = {"UV_PROJECT_ENVIRONMENT": str(environment)}
                 await shell.run(uv, *command, "--python", python, folder=tree, extra=extra)
         except CommandFailedError as error:
-            raise _explained(self.plan.manifest, error) from error
+            raise cannot_install(self.plan.manifest, error.lines) from error
 
     async def finish(self, slug: Path, *, shell: Shell) -> Footprint:
         commands, environment = f"{self.name}/bin", {"VIRTUAL_ENV": str(slug / self.name)}
@@ -118,7 +118,7 @@ class Python:
         try:
             await shell.run(uv_binary(), *_INSTALL, "--python", python, *target, folder=slug / "tree")
         except CommandFailedError as error:
-            raise _explained(PythonManifest.PROJECT, error) from error
+            raise cannot_install(PythonManifest.PROJECT, error.lines) from error
 
     def usable(self, environment: Path) -> bool:
         return (environment / "bin" / "python").exists()
@@ -139,10 +139,11 @@ def install_commands(
     return [export, (*_INSTALL, "--require-hashes", "--requirement", exported)]
 
 
-def _explained(manifest: PythonManifest, error: CommandFailedError) -> BuildFailedError:
-    unresolved = any("No solution found" in line for line in error.lines)
+def cannot_install(manifest: PythonManifest, lines: tuple[str, ...]) -> BuildFailedError:
+    """Return the error for an installation that failed after uv said `lines`."""
+    unresolved = any("No solution found" in line for line in lines)
     verb = "resolved" if unresolved else "installed"
-    return BuildFailedError(f"{manifest} cannot be {verb}: {explain(error.lines)}")
+    return BuildFailedError(f"{manifest} cannot be {verb}: {explain(lines)}")
 
 
 def _wanted(source: Source, project: Mapping[str, object]) -> Wanted | None:

@@ -1,5 +1,6 @@
 """The source of a build: one commit, read through git alone. What is asked for here is never looked up on disk."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -8,7 +9,7 @@ from typing import Self
 from builds.export import export
 from builds.git import Git
 from builds.objects import Entry, ObjectReader
-from builds.tree import Tree, check_limits, read_tree
+from builds.tree import MAX_BYTES, Tree, check_limits, read_tree
 from paas.domain.ids import Commit
 from paas.errors import BuildFailedError
 
@@ -57,6 +58,10 @@ class Source:
             return content.decode()
         except UnicodeDecodeError as error:
             raise BuildFailedError(f"{path} is not UTF-8 at byte {error.start}. Save it as UTF-8.") from error
+
+    def blocks(self, entry: Entry) -> Iterator[bytes]:
+        """Yield the content of a file or the target of a link; read it to its end before anything else."""
+        return self._reader.blocks(entry.id, limit=MAX_BYTES)
 
     def export(self, folder: Path, *, stop: Event) -> None:
         """Write the commit's files into `folder`, which must not exist (`builds.export`)."""

@@ -1,0 +1,87 @@
+"""The build context: the tar stream of exactly a commit's files, made from git objects. Nothing is written to disk."""
+
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import Event
+
+from builds.dockerignore import parse_dockerignore
+from builds.export import refuse_pointer
+from builds.objects import Entry
+from builds.source import Source
+from paas.errors import OperationCancelledError
+
+DOCKERFILE = ".mini.dockerfile"
+"""The name, within the stream, of the Dockerfile to build by. It never gets into the image."""
+
+_IGNORE = ".dockerignore"
+_BLOCK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is sent to Docker: the text of a Dockerfile, and the commit's files but what `.dockerignore` and `without`
+    name."""
+
+    dockerfile: str
+    without: tuple[str, ...] = ()
+
+    def stream(self, source: Source, *, modified: int, stop: Event) -> Iterator[bytes]:
+        """Yield the tar; every file is `modified` at that time, since git keeps none.
+
+        Raises BuildFailedError for a file that may not be sent, and OperationCancelledError soon after `stop` is set.
+        """
+        written = source.text(_IGNORE)
+        ignore = parse_dockerignore("\n".join([written or "", *self.without]))
+        for path, entry in source.tree.walk():
+            if stop.is_set():
+                raise OperationCancelledError
+            name = path.decode(errors="surrogateescape")
+            if name not in (DOCKERFILE, _IGNORE) and not ignore.excludes(name):
+                yield from _member(source, path, entry, modified=modified)
+        yield from _text(DOCKERFILE, self.dockerfile, modified=modified)
+        yield from _text(_IGNORE, _own_ignore(written), modified=modified)
+        yield bytes(2 * _BLOCK)
+
+
+def _own_ignore(written: str | None) -> str:
+    """Return the .dockerignore to send: Docker itself takes away the two files that this names, where they match,
+    once it has read the Dockerfile."""
+    return f"{DOCKERFILE}\n{_IGNORE}\n" if written is None else f"{written}\n{DOCKERFILE}\n"
+
+
+def _member(source: Source, path: bytes, entry: Entry, *, modified: int) -> Iterator[bytes]:
+    if entry.is_folder:
+        yield _header(path, modified=modified, kind=tarfile.DIRTYPE, mode=0o755)
+    elif entry.is_link:
+        target = b"".join(source.blocks(entry))
+        yield _header(path, modified=modified, kind=tarfile.SYMTYPE, mode=0o777, target=target)
+    else:
+        size = source.tree.sizes[entry.id]
+        yield _header(path, modified=modified, size=size, mode=0o755 if entry.is_executable else 0o644)
+        for block in source.blocks(entry):
+            refuse_pointer(block, path, size=size)
+            yield block
+        yield bytes(-size % _BLOCK)
+
+
+def _text(name: str, text: str, *, modified: int) -> Iterator[bytes]:
+    content = text.encode()
+    yield _header(name.encode(), modified=modified, size=len(content), mode=0o644)
+    yield content + bytes(-len(content) % _BLOCK)
+
+
+def _header(
+    path: bytes,
+    *,
+    modified: int,
+    mode: int,
+    kind: bytes = tarfile.REGTYPE,
+    size: int = 0,
+    target: bytes = b"",
+) -> bytes:
+    info = tarfile.TarInfo(path.decode(errors="surrogateescape"))
+    info.type, info.size, info.mode, info.mtime = kind, size, mode, modified
+    info.linkname = target.decode(errors="surrogateescape")
+    # GNU's form keeps names of any length and any bytes as they are.
+    return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")

@@ -1,0 +1,230 @@
+"""The adapter of Docker for builds: it alone imports the SDK here, and translates its errors. It decides nothing.
+
+Everything blocks: call it on threads. `ImageBuild.stop` alone is for any thread, at any time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import IO, TypedDict, cast
+
+from docker import APIClient
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils import kwargs_from_env
+from requests import RequestException, Response
+from urllib3.exceptions import HTTPError
+
+from builds.steps import Steps, sentence
+from paas.errors import EngineUnavailableError, OperationCancelledError, PaasError
+
+_ASK_LIMIT = 30
+"""Seconds that Docker may take to answer a question; a build has its own limit."""
+
+_NOT_FOUND = 404
+_IN_USE = 409
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """One image to build: `tag` it gets, `dockerfile` is the name of one within the context, which may declare `arguments`."""
+
+    tag: str
+    dockerfile: str
+    arguments: Mapping[str, str]
+    cached: bool
+    limit: float
+    """Seconds of silence after which Docker is taken for lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image that is there."""
+
+    id: str
+    labels: Mapping[str, str]
+    tags: tuple[str, ...]
+    command: tuple[str, ...]
+    """ENTRYPOINT and CMD together, as they are executed; empty where it has neither."""
+    ports: tuple[int, ...]
+    """The TCP ports that it EXPOSEs."""
+
+
+class _Config(TypedDict, total=False):
+    Labels: dict[str, str] | None
+    Entrypoint: list[str] | None
+    Cmd: list[str] | None
+    ExposedPorts: dict[str, object] | None
+
+
+class _Document(TypedDict):
+    Id: str
+    RepoTags: list[str] | None
+    Config: _Config | None
+
+
+class Daemon:
+    """The Docker that the environment names (`DOCKER_HOST` and its companions), else the one of this machine."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = dict(environ)
+
+    def find(self, reference: str) -> FoundImage | None:
+        """Return the image that an id or a tag names, None where there is none."""
+        with self._asking() as client:
+            # The SDK's types leave this method out.
+            inspect = cast("Callable[[str], _Document]", client.inspect_image)
+            try:
+                return _found(inspect(reference))
+            except ImageNotFound:
+                return None
+
+    def remove(self, tag: str) -> None:
+        """Remove a tag, and its image where that was the last one; nothing where a container still uses it."""
+        with self._asking() as client:
+            try:
+                client.remove_image(tag)
+            except APIError as error:
+                if error.status_code not in (_NOT_FOUND, _IN_USE):
+                    raise
+
+    def remove_container(self, container: str) -> None:
+        """End and remove a container of a build; nothing where it has gone, or is just going."""
+        with self._asking() as client:
+            try:
+                client.remove_container(container, force=True, v=True)
+            except APIError as error:
+                if error.status_code not in (_NOT_FOUND, _IN_USE):
+                    raise
+
+    @contextmanager
+    def client(self, limit: float) -> Iterator[APIClient]:
+        """Yield a connection on which Docker may be silent for `limit` seconds."""
+        try:
+            client = APIClient(
+                version="auto", timeout=int(limit), **kwargs_from_env(environment=self._environ)
+            )
+        except (DockerException, RequestException) as error:
+            raise unavailable(error) from error
+        with client:
+            yield client
+
+    @contextmanager
+    def _asking(self) -> Iterator[APIClient]:
+        with self.client(_ASK_LIMIT) as client:
+            try:
+                yield client
+            except (DockerException, RequestException) as error:
+                raise unavailable(error) from error
+
+
+class ImageBuild:
+    """One build at the daemon, which ends it as soon as the connection is closed."""
+
+    def __init__(self, daemon: Daemon, request: ImageRequest, *, say: Callable[[str], None]) -> None:
+        self._daemon = daemon
+        self._request = request
+        self._say = say
+        self._steps = Steps(appended=1)
+        self._response: Response | None = None
+        self._lock = Lock()
+        self.stopped = Event()
+
+    def run(self, context: Iterator[bytes]) -> None:
+        """Build to the end; raises BuildFailedError, DiskFullError, EngineUnavailableError, and
+        OperationCancelledError after `stop`. What `context` raises comes through."""
+        with self._daemon.client(self._request.limit) as client:
+            client.hooks["response"].append(self._began)
+            try:
+                self._follow(client, context)
+            except (DockerException, RequestException, HTTPError, OSError) as error:
+                if self.stopped.is_set():
+                    raise OperationCancelledError from error
+                raise _build_error(error) from error
+            finally:
+                self._close()
+
+    def stop(self) -> None:
+        """End the build: at the next file while it is sent, else at once."""
+        with self._lock:
+            self.stopped.set()
+            if self._response is not None:
+                # Whoever reads the connection wakes up and closes it.
+                with suppress(ValueError, RuntimeError, OSError):
+                    self._response.raw.shutdown()
+
+    def sweep(self) -> None:
+        """Remove what a build that was stopped left: the container that ran, and an image that was just made."""
+        if self._steps.container is not None:
+            self._daemon.remove_container(self._steps.container)
+        self._daemon.remove(self._request.tag)
+
+    def _follow(self, client: APIClient, context: Iterator[bytes]) -> None:
+        request = self._request
+        events = client.build(
+            # requests sends what is iterable as it comes, though the SDK's types ask for a file.
+            fileobj=cast("IO[bytes]", context),
+            custom_context=True,
+            decode=True,
+            tag=request.tag,
+            dockerfile=request.dockerfile,
+            buildargs=dict(request.arguments),
+            nocache=not request.cached,
+            rm=True,
+            forcerm=True,
+        )
+        for event in events:
+            self._take(event)
+        if self.stopped.is_set():
+            raise OperationCancelledError
+        self._show(self._steps.end())
+
+    def _take(self, event: Mapping[str, object]) -> None:
+        if complaint := event.get("error") or event.get("message"):
+            self._show(self._steps.end())
+            raise self._steps.failure(str(complaint))
+        if "status" in event:
+            self._show(self._steps.pulling(str(event["status"]), layer=str(event.get("id", ""))))
+        if "stream" in event:
+            self._show(self._steps.read(str(event["stream"])))
+
+    def _show(self, lines: list[str]) -> None:
+        for line in lines:
+            self._say(line)
+
+    def _began(self, response: Response, *_: object, **__: object) -> None:
+        with self._lock:
+            self._response = response
+        if self.stopped.is_set():
+            self.stop()
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._response is not None:
+                self._response.close()
+                self._response = None
+
+
+def unavailable(error: Exception) -> EngineUnavailableError:
+    """Return the error for a Docker that does not answer."""
+    return EngineUnavailableError(
+        f"Docker does not answer ({error}); what runs is left as it is. Start it, and push again."
+    )
+
+
+def _build_error(error: Exception) -> PaasError:
+    if isinstance(error, APIError):
+        return sentence(str(error.explanation or error))
+    return unavailable(error)
+
+
+def _found(document: _Document) -> FoundImage:
+    config: _Config = document["Config"] or {}
+    exposed = [port.partition("/") for port in config.get("ExposedPorts") or {}]
+    return FoundImage(
+        id=document["Id"],
+        labels=config.get("Labels") or {},
+        tags=tuple(document["RepoTags"] or ()),
+        command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
+        ports=tuple(sorted(int(number) for number, _, protocol in exposed if protocol in ("", "tcp"))),
+    )

@@ -1,0 +1,137 @@
+"""Images: the artifacts of the docker and swarm engines, built by Docker from git objects alone.
+
+A commit's own Dockerfile is used as it is; any other commit gets a generated one (`builds.dockerfile`). No config
+variable is ever near a build, so none can be in an image.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+
+from builds.arguments import build_arguments
+from builds.base import Built, Say
+from builds.context import DOCKERFILE
+from builds.daemon import Daemon, FoundImage, ImageBuild, ImageRequest
+from builds.recipe import Recipe, read_recipe
+from builds.relay import Relay
+from builds.source import Source
+from builds.steps import StepFailedError
+from paas.domain.build import Artifact, Build, Image
+from paas.errors import BuildFailedError, EngineUnavailableError
+from paas.settings import Settings
+from paas.threads import in_thread
+
+HOME_LABEL = "mini.home"
+
+_AT_ONCE = 4
+"""Builds that run at once: each holds a thread, and the rest of the control plane needs those too."""
+
+_STOP_LIMIT = 10.0
+"""Seconds that a cancelled build may take to let go of its thread; where Docker hangs, its own limit ends it."""
+
+
+class ImageBuilder:
+    """Builds images for one home; it never removes an image that another home or a person has made."""
+
+    name = "image/1"
+
+    def __init__(self, settings: Settings, *, home_id: str, environ: Mapping[str, str] = os.environ) -> None:
+        self._settings = settings
+        self._home_id = home_id
+        self._environ = environ
+        self._daemon = Daemon(environ)
+        self._free = asyncio.Semaphore(_AT_ONCE)
+
+    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
+        """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt."""
+        arguments = await in_thread(build_arguments, self._settings, self._environ)
+        recipe = await in_thread(read_recipe, source, self._settings, arguments)
+        for line in recipe.news:
+            say(line)
+        request = ImageRequest(
+            tag=f"{self._repository}/{build.app}:{build.commit[:12]}-{build.id}",
+            dockerfile=DOCKERFILE,
+            arguments=recipe.arguments,
+            cached=not salt,
+            limit=self._settings.build_limit,
+        )
+        async with self._free:
+            await self._run(request, recipe, source, build=build, say=say)
+        return Built(await self._made(request, recipe), recipe.manifest)
+
+    async def has(self, artifact: Artifact) -> bool:
+        """Return whether Docker still has the image; raises EngineUnavailableError where it does not say."""
+        return isinstance(artifact, Image) and await in_thread(self._daemon.find, artifact.digest) is not None
+
+    async def remove(self, artifact: Artifact) -> None:
+        """Remove this home's tags of an image, and with its last tag the image; one that a container uses stays."""
+        if not isinstance(artifact, Image):
+            return
+        found = await in_thread(self._daemon.find, artifact.digest)
+        if found is not None and found.labels.get(HOME_LABEL) == self._home_id:
+            for tag in found.tags:
+                if tag.startswith(f"{self._repository}/"):
+                    await in_thread(self._daemon.remove, tag)
+
+    def _labels(self, build: Build) -> dict[str, str]:
+        return {
+            HOME_LABEL: self._home_id,
+            "mini.app": build.app,
+            "mini.build": build.id,
+            "mini.builder": self.name,
+            "mini.commit": build.commit,
+        }
+
+    async def _run(
+        self, request: ImageRequest, recipe: Recipe, source: Source, *, build: Build, say: Say
+    ) -> None:
+        running = ImageBuild(self._daemon, request, say=Relay(say))
+        modified = int(build.created_at.timestamp())
+        files = recipe.context(self._labels(build)).stream(source, modified=modified, stop=running.stopped)
+        task = asyncio.ensure_future(in_thread(running.run, files))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.shield(_end(running, task))
+            raise
+        except StepFailedError as error:
+            raise recipe.explained(error) from error
+
+    async def _made(self, request: ImageRequest, recipe: Recipe) -> Image:
+        found = await in_thread(self._daemon.find, request.tag)
+        if found is None:
+            raise EngineUnavailableError("Docker ended the build and has no image of it. Push again.")
+        if refusal := self._refusal(found, recipe):
+            await in_thread(self._daemon.remove, request.tag)
+            raise BuildFailedError(refusal)
+        return Image(found.id, request.tag, port=_own_port(found) if recipe.runs_own_command else None)
+
+    def _refusal(self, found: FoundImage, recipe: Recipe) -> str | None:
+        if found.labels.get(HOME_LABEL) != self._home_id:
+            return "The Dockerfile's last line goes on past the end of the file: it ends with `\\`. End the instruction."
+        if recipe.runs_own_command and not found.command:
+            return (
+                "The Dockerfile has no CMD and the commit no Procfile, so mini cannot know what to run. End the "
+                'Dockerfile with a line such as `CMD ["./server"]`, or add a Procfile with a line such as '
+                "`web: ./server --port $PORT`."
+            )
+        return None
+
+    @property
+    def _repository(self) -> str:
+        return f"mini/{self._home_id}"
+
+
+async def _end(running: ImageBuild, task: asyncio.Future[None]) -> None:
+    running.stop()
+    await asyncio.wait({task}, timeout=_STOP_LIMIT)
+    if task.done():
+        task.exception()
+    with suppress(EngineUnavailableError):
+        await in_thread(running.sweep)
+
+
+def _own_port(image: FoundImage) -> int | None:
+    """Return the one port that the image EXPOSEs: its CMD listens there, and may not know of PORT."""
+    return image.ports[0] if len(image.ports) == 1 else None

@@ -1,0 +1,99 @@
+"""How one commit becomes an image: by its own Dockerfile or by a generated one. It reads the commit, and builds nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from builds.arguments import Arguments
+from builds.context import Context
+from builds.detect import OWN_COMMAND, Detected, detect, detect_container
+from builds.dockerfile import UV, Choices, generate
+from builds.node import build_failed, install_failed
+from builds.python import PythonManifest, cannot_install
+from builds.source import Source
+from builds.steps import StepFailedError
+from paas.domain.process import Manifest
+from paas.errors import BuildFailedError
+from paas.settings import Settings
+
+_DOCKERFILE = "Dockerfile"
+_MAX_DOCKERFILE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is sent to Docker, and what the platform reads from the commit. `news` are lines for who pushed it."""
+
+    manifest: Manifest
+    dockerfile: str
+    arguments: Mapping[str, str]
+    without: tuple[str, ...] = ()
+    news: tuple[str, ...] = ()
+    detected: Detected | None = None
+    """What the Dockerfile was generated for; None where it is the commit's own."""
+
+    def context(self, labels: Mapping[str, str]) -> Context:
+        """Return what to send for an image with these labels: one step, where Docker's own option takes one each."""
+        pairs = " ".join(f'{name}="{value}"' for name, value in labels.items())
+        return Context(f"{self.dockerfile}\nLABEL {pairs}\n", self.without)
+
+    @property
+    def runs_own_command(self) -> bool:
+        """Whether the image itself has to say what runs."""
+        return self.manifest.procfile.source == OWN_COMMAND
+
+    def explained(self, error: StepFailedError) -> BuildFailedError:
+        """Return the error in the words of the app's own files, where its Dockerfile is none of them."""
+        step = error.instruction
+        if self.detected is None:
+            return error
+        if self.detected.python is not None and UV in step:
+            own = step.endswith("--no-deps .")
+            return cannot_install(
+                PythonManifest.PROJECT if own else self.detected.python.manifest, error.lines
+            )
+        if self.detected.node is not None and "npm " in step:
+            return build_failed(error.lines) if "npm run build" in step else install_failed(error.lines)
+        return error
+
+
+def read_recipe(source: Source, settings: Settings, arguments: Arguments) -> Recipe:
+    """Return how the commit is built; raises BuildFailedError saying what to write where it cannot be known."""
+    limit = settings.max_instances_per_type
+    written = source.text(_DOCKERFILE, limit=_MAX_DOCKERFILE)
+    if written is not None:
+        return _own(written, detect_container(source, max_instances=limit), arguments)
+    return _generated(detect(source, max_instances=limit), settings, arguments)
+
+
+def _own(dockerfile: str, manifest: Manifest, arguments: Arguments) -> Recipe:
+    if not dockerfile.strip():
+        raise BuildFailedError(
+            "The Dockerfile is empty. Begin it with a line such as `FROM debian:bookworm-slim`."
+        )
+    return Recipe(manifest, dockerfile, arguments.proxies, news=(_types(manifest),))
+
+
+def _generated(detected: Detected, settings: Settings, arguments: Arguments) -> Recipe:
+    node = detected.node is not None
+    passed = arguments.for_languages(python=detected.python is not None, node=node)
+    choices = Choices(settings.base_images, version("uv"), tuple(passed.indexes))
+    return Recipe(
+        detected.manifest,
+        generate(detected, choices),
+        passed.values,
+        without=("/node_modules",) if node else (),
+        news=(_types(detected.manifest), *_left_out(passed, detected)),
+        detected=detected,
+    )
+
+
+def _types(manifest: Manifest) -> str:
+    return f"Process types: {', '.join(manifest.procfile.commands)} (from {manifest.procfile.source})"
+
+
+def _left_out(arguments: Arguments, detected: Detected) -> tuple[str, ...]:
+    if not arguments.left_out or (detected.python is None and detected.node is None):
+        return ()
+    why = "a container cannot reach it, or it would leave a credential in the image"
+    return (f"Not used for the image: {', '.join(arguments.left_out)} ({why})",)
