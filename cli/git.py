@@ -121,7 +121,7 @@ def _path_with_helper(environ: Mapping[str, str]) -> str:
 def _reason(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     for speaker in ("mini:", "remote:", "fatal:", "error:"):
-        said = [line.removeprefix(speaker).strip() for line in lines if line.startswith(speaker)]
+        said = [line.removeprefix(speaker).strip(" !") for line in lines if line.startswith(speaker)]
         if any(said):
             return " ".join(filter(None, said))
     return " ".join(lines[-1:]) or "git gave no reason."
