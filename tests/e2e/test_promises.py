@@ -27,7 +27,7 @@ READING = (
     "scale",
     "domains",
     "routes",
-    "checks",
+    "checks show",
     "doctor",
     "version",
     "server status",

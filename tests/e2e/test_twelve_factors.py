@@ -273,11 +273,12 @@ def test_a_one_off_runs_in_the_same_release_and_config_and_leaves_nothing_behind
 ) -> None:
     shop = repository("admin").write(apps.web()).create()
     mini.ok("config", "set", "COLOUR=green", "-a", shop.name)
-    before = mini.snapshot(shop.name), set((mini.home / "instances").iterdir())
-    script = "read line; echo $line $COLOUR $MINI_RELEASE $PS $MINI_COMMIT; pwd > file; exit 7"
+    before = mini.snapshot(shop.name)
+    script = "read line; echo $line $COLOUR $MINI_RELEASE $PS $MINI_COMMIT; pwd | tee file; exit 7"
     done = mini.run("run", "-a", shop.name, "--", "sh", "-c", script, stdin="hello\n")
     commit = mini.json("releases", "-a", shop.name)[0]["commit"]
-    assert (done.code, done.out.split()) == (7, ["hello", "green", "v2", "run.1", commit])
+    *said, scratch = done.out.split()
+    assert (done.code, said) == (7, ["hello", "green", "v2", "run.1", commit])
     run = mini.started(
         "mini",
         "run",
@@ -293,7 +294,9 @@ def test_a_one_off_runs_in_the_same_release_and_config_and_leaves_nothing_behind
     os.kill(run.pid, signal.SIGINT)
     out, _ = run.communicate(timeout=20)
     assert (run.returncode, out) == (9, "caught\n")
-    eventually(lambda: (mini.snapshot(shop.name), set((mini.home / "instances").iterdir())) == before)
+    eventually(lambda: not [row for row in mini.instances(shop.name) if row["one_off"]])
+    eventually(lambda: not Path(scratch).exists())
+    assert mini.snapshot(shop.name) == before
 
 
 def test_beyond_the_twelve_there_are_an_api_telemetry_tokens_and_health_checks(
