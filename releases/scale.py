@@ -52,7 +52,7 @@ def parse(token: str, *, types: Collection[ProcessType]) -> Change:
             f"{token!r} is a process type without a count; nothing was changed. Write {token}=2."
         )
     match = _TOKEN.fullmatch(token)
-    if match is None:
+    if match is None or match[1].endswith(("=", "+")):
         raise InvalidError(f"{token!r} is no scale; nothing was changed. Write web=2, web+1 or web-1.")
     name = ProcessType(match[1])
     if name == RELEASE:
