@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.harness import Mini, alive
 from tests.eventually import eventually
@@ -22,15 +23,20 @@ def marked(mini: Mini) -> dict[int, str]:
     return found
 
 
-def orphans(mini: Mini, *apps: str) -> dict[int, str]:
+def orphans(mini: Mini) -> dict[int, str]:
     """Return the processes that belong to no instance which `mini ps` shows."""
-    known = {row["id"] for app in apps for row in mini.instances(app)}
+    known = {row["id"] for rows in shown(mini).values() for row in rows}
     return {pid: id for pid, id in marked(mini).items() if id not in known}
 
 
-def assert_no_orphans(mini: Mini, *apps: str) -> None:
+def shown(mini: Mini) -> dict[str, list[dict[str, Any]]]:
+    """Return what `mini ps` shows, by app."""
+    return {app["name"]: mini.instances(app["name"]) for app in mini.api("/v1/apps")}
+
+
+def assert_no_orphans(mini: Mini) -> None:
     """Assert that ten seconds from now at most every process belongs to an instance, and no place is taken twice."""
-    eventually(lambda: not orphans(mini, *apps), within=10)
-    for app in apps:
-        names = [row["name"] for row in mini.instances(app)]
+    eventually(lambda: not orphans(mini), within=10)
+    for rows in shown(mini).values():
+        names = [row["name"] for row in rows]
         assert len(names) == len(set(names)), names

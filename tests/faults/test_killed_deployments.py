@@ -79,7 +79,7 @@ def test_a_deployment_is_undone_when_the_control_plane_dies_before_the_switch(
     after = mini.snapshot("shop")
     assert after.current == before.current
     assert after.releases == tuple(range(len(before.releases) + numbered, 0, -1))
-    assert_no_orphans(mini, "shop")
+    assert_no_orphans(mini)
 
     next_one = len(after.releases) + 1
     (shop.path / "package.json").unlink(missing_ok=True)
@@ -89,7 +89,7 @@ def test_a_deployment_is_undone_when_the_control_plane_dies_before_the_switch(
     shop.write(apps.web_and_worker()).commit("Back to one")
     shop.push()
     mini.up("shop", web=1, worker=1)
-    assert_no_orphans(mini, "shop")
+    assert_no_orphans(mini)
 
 
 def test_a_deployment_is_finished_when_the_control_plane_dies_after_the_switch(
@@ -112,7 +112,7 @@ def test_a_deployment_is_finished_when_the_control_plane_dies_after_the_switch(
     after = mini.up("shop", web=1, worker=1)
     assert not after.items() & before.pids.items()
     eventually(lambda: not any(alive(pid) for pid in before.pids.values()))
-    assert_no_orphans(mini, "shop")
+    assert_no_orphans(mini)
 
 
 @pytest.mark.parametrize("delay", [0.05, 0.2, 0.4, 0.7, 1.0])
@@ -144,7 +144,7 @@ def assert_whole_or_not_there(mini: Mini, shop: Repository, *, mark: str, delay:
     versions = mini.snapshot("shop").releases
     assert versions == tuple(range(len(versions), 0, -1))
     assert mini.get("shop").split()[2] == f"v{serving}"
-    assert_no_orphans(mini, "shop")
+    assert_no_orphans(mini)
 
 
 def settled(mini: Mini, serving: int | None) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """`kill -9` of each plane, while requests and numbered lines flow: apps do not notice."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -69,6 +70,10 @@ def test_a_killed_router_is_back_within_a_second_and_refuses_no_connection(
     assert_router_comes_back(mini, chatty.name, times=KILLS)
 
 
+def has_another_router(mini: Mini, killed: int) -> bool:
+    return mini.status()["pids"]["router"] not in ([killed], [])
+
+
 def assert_router_comes_back(mini: Mini, app: str, *, times: int) -> float:
     """Assert that only what a router had under way is lost with it; return the longest silence of a client."""
     mini.ok("scale", f"web={INSTANCES}", "-a", app)
@@ -77,7 +82,7 @@ def assert_router_comes_back(mini: Mini, app: str, *, times: int) -> float:
         for _ in range(times):
             (killed,) = mini.status()["pids"]["router"]
             end(killed)
-            eventually(lambda killed=killed: mini.status()["pids"]["router"] not in ([killed], []))
+            eventually(partial(has_another_router, mini, killed))
             traffic.flows()
     assert traffic.refused == 0
     assert len(traffic.lost) <= times * CLIENTS

@@ -1,0 +1,139 @@
+"""How instances end: with a status that is told, all of their family, and never for good."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.e2e import apps
+from tests.e2e.harness import Mini, Repository, alive, kill
+from tests.eventually import eventually
+from tests.faults.census import assert_no_orphans, marked
+from tests.faults.lines import assert_each_kept_once
+
+SETTINGS = {"MINI_STOP_GRACE": "2", "MINI_DRAIN_LIMIT": "2"}
+Make = Callable[[str], Repository]
+
+GRANDCHILD = """
+import os, subprocess
+child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+print("grandchild", child.pid, flush=True)
+"""
+CRASHING = """
+import sys, time
+print("about to crash", flush=True)
+sys.exit(9)
+"""
+CRASHES_AFTER_DEPLOYMENT = """
+import os, threading, time
+if os.environ.get("CRASH"):
+    threading.Timer(1.5, os._exit, [7]).start()
+"""
+
+
+def end_control_plane(mini: Mini) -> None:
+    control = mini.status()["pids"]["control"]
+    kill(control)
+    eventually(lambda: not alive(control))
+
+
+def test_an_adopted_instance_tells_how_it_ended(mini: Mini, repository: Make) -> None:
+    repository("adopted").write(apps.web()).create()
+    pids = mini.up("adopted", web=1)
+    end_control_plane(mini)
+    assert {row["name"]: row["pid"] for row in mini.ps("adopted")} == pids
+    mini.request("adopted", "/exit/42")
+    after = eventually(lambda: restarted(mini, "adopted", pids))
+    assert after["exit"] == "exit 42"
+    assert after["restarts"] == 1
+    assert "Process ended: exit 42" in eventually(
+        lambda: mini.ok("logs", "-s", "mini", "-p", "web.1", "-a", "adopted")
+    )
+
+
+def restarted(mini: Mini, app: str, pids: dict[str, int]) -> dict[str, object]:
+    (row,) = mini.ps(app)
+    assert row["state"] == "up", row
+    assert row["pid"] != pids["web.1"], row
+    return row
+
+
+def test_an_instance_that_died_without_a_control_plane_is_started_again(mini: Mini, repository: Make) -> None:
+    repository("alone").write(apps.web()).create()
+    pids, http = mini.up("alone", web=1), mini.http
+    end_control_plane(mini)
+    mini.request("alone", "/exit/42", address=http)
+    eventually(lambda: not alive(pids["web.1"]))
+    mini.ps("alone")  # starts the control plane again
+    eventually(lambda: restarted(mini, "alone", pids))
+    assert mini.get("alone").startswith("one web.1 v1 ")
+    assert_no_orphans(mini)
+
+
+def test_stopping_with_keep_apps_and_starting_again_adopts_every_pid(mini: Mini, chatty: Repository) -> None:
+    mini.ok("scale", "web=2", "-a", "chatty")
+    pids = mini.up("chatty", web=2)
+    mini.ok("server", "stop", "--keep-apps")
+    assert all(alive(pid) for pid in pids.values())
+    mini.start()
+    shown = mini.ps("chatty")
+    assert {row["name"]: row["pid"] for row in shown} == pids
+    assert [row["restarts"] for row in shown] == [0, 0]
+    assert mini.get("chatty").split()[1] == "v1"
+    assert_each_kept_once(mini, "chatty", instances=2)
+
+
+def test_stopping_with_the_apps_leaves_nothing_running(mini: Mini, chatty: Repository) -> None:
+    mini.ok("server", "stop")
+    assert marked(mini) == {}
+    mini.start()
+    mini.up("chatty", web=1)
+
+
+def test_a_grandchild_in_a_session_of_its_own_goes_with_its_instance(mini: Mini, repository: Make) -> None:
+    files = apps.web()
+    repository("family").write({**files, "web.py": GRANDCHILD + files["web.py"]}).create()
+    (child,) = eventually(
+        lambda: [int(pid) for pid in re.findall(r"grandchild (\d+)", mini.ok("logs", "-a", "family"))]
+    )
+    assert Path(f"/proc/{child}/comm").read_text() == "sleep\n"
+    mini.ok("scale", "web=0", "-a", "family")
+    eventually(lambda: not alive(child))
+    assert_no_orphans(mini)
+
+
+def test_a_crash_loop_backs_off_and_says_when_it_tries_again(mini: Mini, repository: Make) -> None:
+    looping = repository("looping").write(apps.web_and_worker())
+    looping.write({"app.json": '{"formation": {"worker": {"quantity": 0}}}', "worker.py": CRASHING}).create()
+    mini.run("scale", "worker=1", "-a", "looping")
+
+    def crashed() -> dict[str, object]:
+        row = next(row for row in mini.ps("looping") if row["name"] == "worker.1")
+        assert row["state"] == "crashed", row
+        assert row["restarts"] >= 3, row
+        return row
+
+    row = eventually(crashed, within=20)
+    assert row["exit"] == "exit 9"
+    shown = mini.ok("ps", "-a", "looping")
+    assert re.search(r"worker\.1: crashed \(retry in \d+s, \d+ restarts, exit 9\)", shown), shown
+    assert mini.get("looping").startswith("one web.1 ")
+
+
+def test_three_crashes_in_the_first_minute_go_back_one_release(mini: Mini, repository: Make) -> None:
+    files = apps.web()
+    unstable = repository("unstable").write({**files, "web.py": CRASHES_AFTER_DEPLOYMENT + files["web.py"]})
+    unstable.create()
+    mini.ok("config", "set", "CRASH=1", "-a", "unstable")
+    assert mini.serving("unstable") == 2
+    eventually(lambda: mini.serving("unstable") == 3, within=45)
+    newest = mini.json("releases", "-a", "unstable")[0]
+    assert (newest["version"], newest["current"], newest["origin"]) == (3, True, 1)
+    assert "CRASH" not in mini.json("config", "-a", "unstable")
+    eventually(lambda: mini.get("unstable").startswith("one web.1 v3 "))
+
+
+def test_an_instance_killed_from_outside_is_started_again(mini: Mini, chatty: Repository) -> None:
+    pids = mini.up("chatty", web=1)
+    kill(pids["web.1"])
+    assert eventually(lambda: restarted(mini, "chatty", pids))["exit"] == "signal 9"
+    assert_no_orphans(mini)
