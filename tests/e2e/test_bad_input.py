@@ -29,7 +29,7 @@ def shop(mini: Mini, tmp_path_factory: pytest.TempPathFactory) -> Repository:
             ["cron=1"], "'cron' is no process type of this app: there is web, worker", id="unknown type"
         ),
         pytest.param(["web=abc"], "'web=abc' is no scale", id="no number"),
-        pytest.param(["web=-1"], "'web=' is no process type", id="negative"),
+        pytest.param(["web=-1"], "'web=-1' is no scale", id="negative"),
         pytest.param(
             ["web=10000"], "web would run at 10000; the limit is 100 of a type", id="over the limit"
         ),

@@ -1,0 +1,168 @@
+"""Commands at a bad moment: while another one releases, after an artifact went, when a build is cancelled or too slow."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import apps
+from tests.e2e.harness import Mini, Repository
+from tests.eventually import eventually
+
+Make = Callable[[str], Repository]
+SETTINGS = {"MINI_BUILD_LIMIT": "6", "MINI_DRAIN_LIMIT": "2"}
+WAIT_FOR_IT = "while [ -e $HOLD ]; do sleep 0.05; done"
+
+
+@pytest.fixture
+def hold(tmp_path: Path) -> Path:
+    """A file that a release command waits for to go."""
+    return tmp_path / "hold"
+
+
+@pytest.fixture
+def shop(mini: Mini, repository: Make, hold: Path) -> Iterator[Repository]:
+    """An app whose release phase lasts as long as there is `hold`."""
+    made = repository("shop").write(apps.web_and_worker(release=f"HOLD={hold}; {WAIT_FOR_IT}")).create()
+    yield made
+    mini.ok("destroy", "-a", "shop", "--confirm", "shop")
+
+
+@contextmanager
+def releasing(mini: Mini, shop: Repository, hold: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A push of a second version that stands in its release phase until `hold` goes."""
+    hold.touch()
+    shop.write(apps.web("two", Procfile=(shop.path / "Procfile").read_text())).commit()
+    push = mini.started("mini", "push", cwd=shop.path)
+    try:
+        eventually(lambda: any(row["type"] == "release" for row in mini.instances("shop")))
+        yield push
+    finally:
+        hold.unlink(missing_ok=True)
+        push.communicate(timeout=60)
+
+
+def test_while_another_one_releases_a_command_that_will_not_wait_is_exit_5(
+    mini: Mini, shop: Repository, hold: Path
+) -> None:
+    with releasing(mini, shop, hold):
+        mini.run("config", "set", "A=1", "--wait-lock", "0", "-a", "shop").refused(5, "--wait-lock")
+    assert mini.serving("shop") == 2
+
+
+def test_releasing_commands_of_one_app_queue(mini: Mini, shop: Repository, hold: Path) -> None:
+    with releasing(mini, shop, hold) as push:
+        queued = mini.started("mini", "config", "set", "A=1", "-a", "shop")
+        eventually(lambda: len(mini.api("/v1/apps/shop/deployments?limit=9")) == 3)
+    _, err = queued.communicate(timeout=60)
+    assert (push.returncode, queued.returncode) == (0, 0), err
+    assert mini.get("shop").startswith("two web.1 v3 ")
+    assert mini.get("shop", "/env/A") == "1"
+
+
+def test_ctrl_c_in_the_release_phase_leaves_the_old_release_serving(
+    mini: Mini, shop: Repository, hold: Path
+) -> None:
+    before = mini.pids("shop")
+    with releasing(mini, shop, hold) as push:
+        os.kill(push.pid, signal.SIGINT)
+        _, err = push.communicate(timeout=30)
+        assert push.returncode == 130, err
+        assert "Traceback" not in err
+    assert (mini.serving("shop"), mini.pids("shop")) == (1, before)
+    assert mini.json("releases", "-a", "shop")[0]["status"] != "succeeded"
+    eventually(lambda: not [row for row in mini.instances("shop") if row["one_off"]])
+    shop.push()
+    assert mini.get("shop").startswith("two ")
+
+
+def test_a_build_that_is_cancelled_by_another_ends_its_push_with_13(mini: Mini, shop: Repository) -> None:
+    with building(mini, shop) as push:
+        build = mini.json("builds", "-a", "shop")[0]["id"]
+        mini.ok("builds", "cancel", build, "-a", "shop")
+        _, err = push.communicate(timeout=30)
+    assert push.returncode == 13, err
+    assert "cancelled" in err
+
+
+def test_a_build_over_its_limit_is_ended_with_13(mini: Mini, shop: Repository) -> None:
+    with mini.unchanged("shop"), building(mini, shop) as push:
+        _, err = push.communicate(timeout=60)
+        assert push.returncode == 13, err
+        assert "took longer than 6 s" in err
+        assert "MINI_BUILD_LIMIT" in err
+
+
+@contextmanager
+def building(mini: Mini, shop: Repository) -> Iterator["subprocess.Popen[str]"]:
+    """A push whose build would take a minute."""
+    shop.write(
+        {
+            "requirements.txt": "-e .\n",
+            "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'slow'\nbackend-path = ['.']\n"
+            "[project]\nname = 'slow'\nversion = '1'\n",
+            "slow.py": "import time\ntime.sleep(60)\n",
+        }
+    ).commit()
+    push = mini.started("mini", "push", cwd=shop.path)
+    eventually(lambda: mini.api("/v1/apps/shop/builds?limit=1")[0]["state"] == "running")
+    yield push
+    assert mini.api("/v1/apps/shop/builds?limit=1")[0]["state"] != "running"
+
+
+def test_a_rollback_to_an_artifact_that_is_gone_is_exit_14_and_takes_no_number(
+    mini: Mini, shop: Repository
+) -> None:
+    first = mini.json("builds", "-a", "shop")[0]["artifact"]
+    shop.write(apps.web_and_worker("two")).commit()
+    shop.push()
+    shutil.rmtree(mini.home / "slugs" / first)
+    with mini.unchanged("shop"):
+        mini.run("rollback", "v1", "-a", "shop").refused(14, "v1", "gone")
+
+
+def test_a_rollback_where_there_is_nothing_before_is_refused(mini: Mini, shop: Repository) -> None:
+    with mini.unchanged("shop"):
+        result = mini.run("rollback", "-a", "shop")
+        result.refused(result.code, "shop")
+        assert result.code in (2, 3)
+
+
+def test_a_rollback_to_a_release_that_failed_is_refused(mini: Mini, repository: Make) -> None:
+    failing = repository("failing").write(apps.web()).create()
+    failing.write({"web.py": "raise SystemExit(1)\n"}).commit()
+    failing.try_push().refused(12)
+    with mini.unchanged("failing"):
+        mini.run("rollback", "v2", "-a", "failing").refused(2, "v2")
+
+
+def test_config_before_the_first_build_is_a_release_that_starts_nothing(mini: Mini, tmp_path: Path) -> None:
+    mini.ok("create", "empty")
+    mini.ok("config", "set", "A=1", "-a", "empty")
+    assert mini.instances("empty") == []
+    assert [row["version"] for row in mini.json("releases", "-a", "empty")] == [1]
+    with mini.unchanged("empty"):
+        mini.run("scale", "web=1", "-a", "empty").refused(2, "there is none before the first push")
+        mini.run("run", "-a", "empty", "ls").refused(125, "Push first")
+        mini.run("rollback", "v1", "-a", "empty").refused(2, "v1")
+    assert json.loads(mini.ok("config", "--json", "-a", "empty")) == {"A": "1"}
+
+
+def test_destroying_an_app_frees_its_name_and_stops_all_of_it(mini: Mini, repository: Make) -> None:
+    doomed = repository("doomed").write(apps.web_and_worker()).create()
+    mini.ok("config", "set", "A=1", "-a", "doomed")
+    pids = mini.pids("doomed").values()
+    mini.ok("destroy", "-a", "doomed", "--confirm", "doomed")
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert mini.request("doomed").status == 404
+    mini.run("ps", "-a", "doomed").refused(3, "doomed")
+    doomed.mini.ok("create", "doomed")
+    doomed.push("-a", "doomed")
+    assert mini.get("doomed").startswith("one web.1 v1 ")
+    assert mini.json("config", "-a", "doomed") == {}
