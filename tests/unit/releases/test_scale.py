@@ -39,7 +39,7 @@ def test_a_token_changes_its_type(token: str, counts: dict[ProcessType, int]) ->
         pytest.param("web=9999999999", "is no scale", id="far too many digits"),
         pytest.param("web=3\n", "is no scale", id="line end"),
         pytest.param("", "is no scale", id="empty"),
-        pytest.param("web=-1", "no process type", id="set to a negative number"),
+        pytest.param("web=-1", "is no scale", id="set to a negative number"),
         pytest.param("web-3", "would run at -1", id="below zero"),
         pytest.param("web=101", "the limit is 100", id="over the limit"),
         pytest.param("web+99", "the limit is 100", id="raised over the limit"),
