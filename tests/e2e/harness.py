@@ -331,6 +331,13 @@ def need(program: str) -> None:
         pytest.skip(missing)
 
 
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def kill(pid: int) -> None:
     """`kill -9` of one process that the test itself started."""
     os.kill(pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from tests.e2e.harness import Mini, Repository, need
+from tests.e2e.harness import Mini, Repository, free_port, need
 from tests.eventually import eventually
 
 pytestmark = [pytest.mark.needs_network, pytest.mark.timeout(600)]
@@ -183,8 +183,7 @@ def test_an_express_app_after_its_hello_world(mini: Mini, repository: Make) -> N
 def redis(tmp_path: Path) -> Iterator[str]:
     """The URL of a Redis of our own on a free port."""
     need("redis-server")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     argv = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as server:
         eventually(lambda: listens(port))

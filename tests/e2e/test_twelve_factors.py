@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.e2e import apps
-from tests.e2e.harness import Mini, Repository, alive, kill
+from tests.e2e.harness import Mini, Repository, alive, free_port, kill
 from tests.e2e.wheels import write_wheel
 from tests.eventually import eventually
 
@@ -206,9 +206,10 @@ def test_a_stop_ends_the_whole_process_group_and_a_crash_is_restarted(mini: Mini
 def test_mini_local_runs_the_same_procfile_with_the_same_config(mini: Mini, repository: Make) -> None:
     shop = repository("parity").write(apps.web_and_worker()).create()
     mini.ok("config", "set", "COLOUR=green", "-a", shop.name)
-    local = mini.started("mini", "local", "-c", "web=1", "-p", "5710", cwd=shop.path)
+    port = free_port()
+    local = mini.started("mini", "local", "-c", "web=1", "-p", str(port), cwd=shop.path)
     try:
-        assert eventually(lambda: asked("127.0.0.1", 5710, "/env/COLOUR"), within=20) == mini.get(
+        assert eventually(lambda: asked("127.0.0.1", port, "/env/COLOUR"), within=20) == mini.get(
             shop.name, "/env/COLOUR"
         )
     finally:
@@ -307,9 +308,9 @@ def test_beyond_the_twelve_there_are_an_api_telemetry_tokens_and_health_checks(
     # The API: everything the command line does, described by itself; on TCP with a token alone.
     host, _, port = mini.status()["api"].rpartition(":")
     token = (mini.home / "keys" / "admin-token").read_text().strip()
-    assert refused(host, int(port), "/v1/apps") == 401
-    assert refused(host, int(port), "/v1/apps", token="mini_wrong") == 401
-    assert refused(host, int(port), "/v1/apps", token=token) == 200
+    assert status(host, int(port), "/v1/apps") == 401
+    assert status(host, int(port), "/v1/apps", token="mini_wrong") == 401
+    assert status(host, int(port), "/v1/apps", token=token) == 200
     assert "/v1/apps/{app}/rollbacks" in mini.api("/openapi.json")["paths"]
     # Telemetry: request ids go through to the app's answer and the log, metrics count.
     answer = mini.request(shop.name, headers={"X-Request-ID": "from-the-client-1"})
@@ -323,7 +324,7 @@ def test_beyond_the_twelve_there_are_an_api_telemetry_tokens_and_health_checks(
     assert mini.pids(shop.name) == with_old
 
 
-def refused(host: str, port: int, path: str, *, token: str | None = None) -> int:
+def status(host: str, port: int, path: str, *, token: str | None = None) -> int:
     """Return the status that the API on TCP answers with."""
     connection = HTTPConnection(host, port, timeout=10)
     try:
