@@ -79,10 +79,10 @@ def _python(plan: PythonPlan, choices: Choices, assets: str = "") -> list[str]:
     lines = [
         f"FROM {python_base(choices.bases, plan.wanted)}",
         _user("/app", VENV),
-        *(["ARG UV_DEFAULT_INDEX"] if "UV_DEFAULT_INDEX" in choices.indexes else []),
+        *(f"ARG {each}" for each in choices.python_indexes),
         _install_uv(choices),
         *_as_user({"PATH": f"{VENV}/bin:$PATH", "VIRTUAL_ENV": VENV}),
-        *(f"ARG {each}" for each in (*_UV_SETTINGS, *choices.python_indexes)),
+        *(f"ARG {each}" for each in _UV_SETTINGS),
         *first,
         _run(_python_dependencies(plan, choices)),
         *([] if local else [everything]),

@@ -1,95 +1,97 @@
-"""The .dockerignore of a commit, read as Docker reads it. It decides what a build context leaves out, and reads no file."""
+"""The .dockerignore of a commit, read as Docker reads it. It decides what a build context leaves out, and reads no file.
+
+A pattern is matched folder by folder and without backtracking: no commit can make this slow.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-from paas.errors import BuildFailedError
+from fnmatch import translate
 
 _COMMENT = "#"
+_ANY_FOLDERS = None
+"""Stands for `**` among the expressions of a pattern."""
+
+_NOTHING = re.compile(r"(?!)")
+
+Expression = re.Pattern[str] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Pattern:
-    expression: re.Pattern[str]
+class Pattern:
+    """One line: an expression for each folder of a path, and whether it keeps what an earlier line left out."""
+
+    expressions: tuple[Expression, ...]
     keeps: bool
 
 
 class Ignore:
     """Patterns in the order written: the last one that matches a path, or a folder above it, decides."""
 
-    def __init__(self, patterns: Iterable[_Pattern]) -> None:
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
         self._patterns = tuple(patterns)
         self._matched: dict[str, tuple[bool, ...]] = {"": (False,) * len(self._patterns)}
 
     def excludes(self, path: str) -> bool:
         """Return whether `path`, relative to the root, is left out."""
-        excluded = False
-        for pattern, matched in zip(self._patterns, self._matches(path), strict=True):
-            if matched:
-                excluded = not pattern.keeps
-        return excluded
+        matches = self._matches(path)
+        last = next((at for at in reversed(range(len(matches))) if matches[at]), None)
+        return last is not None and not self._patterns[last].keeps
 
     def _matches(self, path: str) -> tuple[bool, ...]:
         folder = path.rpartition("/")[0]
         if folder not in self._matched:
             self._matched[folder] = self._matches(folder)
-        above = self._matched[folder]
+        parts = path.split("/")
         return tuple(
-            inherited or pattern.expression.fullmatch(path) is not None
-            for pattern, inherited in zip(self._patterns, above, strict=True)
+            above or _matches(pattern.expressions, parts)
+            for pattern, above in zip(self._patterns, self._matched[folder], strict=True)
         )
 
 
 def parse_dockerignore(text: str) -> Ignore:
-    """Return what the text leaves out; raises BuildFailedError naming the line of a pattern that cannot be read."""
+    """Return what the text leaves out."""
     patterns = []
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
-        if line.startswith(_COMMENT) or not (written := line.strip()):
-            continue
-        keeps = written.startswith("!")
-        cleaned = _clean(written.removeprefix("!").strip())
-        if cleaned:
-            patterns.append(_Pattern(_compiled(cleaned, number), keeps))
+    for line in text.removeprefix("\ufeff").splitlines():
+        written = line.strip()
+        if not line.startswith(_COMMENT) and (parts := _parts(written.removeprefix("!").strip())):
+            patterns.append(Pattern(tuple(map(_expression, parts)), written.startswith("!")))
     return Ignore(patterns)
 
 
-def _clean(pattern: str) -> str:
-    """Return the pattern without what changes nothing: slashes at its ends, `.`, and `..` with what it undoes."""
+def _parts(pattern: str) -> list[str]:
+    """Return the folders of a pattern without what changes nothing: `.`, `..` with what it undoes, `**` again."""
     parts: list[str] = []
     for part in pattern.split("/"):
         if part == "..":
             parts = parts[:-1]
-        elif part not in ("", "."):
+        elif part not in ("", ".") and not (part == "**" and parts[-1:] == ["**"]):
             parts.append(part)
-    return "/".join(parts)
+    # At the end it means all that is below, and there has to be something.
+    return [*parts, "*"] if parts[-1:] == ["**"] else parts
 
 
-def _compiled(pattern: str, number: int) -> re.Pattern[str]:
-    try:
-        return re.compile(_expression(pattern), re.DOTALL)
-    except re.error as error:
-        raise BuildFailedError(
-            f".dockerignore line {number}: {pattern[:80]!r} is no pattern: {error}."
-        ) from error
+def _expression(part: str) -> Expression:
+    if part == "**":
+        return _ANY_FOLDERS
+    # The standard library knows no backslash, and writes `[!` for what Docker writes `[^`.
+    unescaped = re.sub(r"\\(.)", lambda found: f"[{found[1]}]" if found[1] in "*?[" else found[1], part)
+    return re.compile(translate(unescaped.replace("[^", "[!")))
 
 
-def _expression(pattern: str) -> str:
-    tokens = re.findall(r"\*\*/?|\*|\?|\\.|\[[^\]]*\]|.", pattern, re.DOTALL)
-    return "".join(map(_translated, tokens))
-
-
-def _translated(token: str) -> str:
-    match token:
-        case "**/":
-            return "(?:.*/)?"
-        case "**":
-            return ".*"
-        case "*":
-            return "[^/]*"
-        case "?":
-            return "[^/]"
-        case _ if token.startswith("[") and len(token) > 1:
-            return token
-        case _:
-            return re.escape(token[-1])
+def _matches(expressions: Sequence[Expression], parts: Sequence[str]) -> bool:
+    at = here = 0
+    retry: tuple[int, int] | None = None
+    while here < len(parts):
+        expression = expressions[at] if at < len(expressions) else _NOTHING
+        if expression is _ANY_FOLDERS:
+            retry, at = (at + 1, here), at + 1
+        elif expression.match(parts[here]):
+            at, here = at + 1, here + 1
+        elif retry is not None:
+            # The last `**` takes one folder more; an earlier one need never be asked again.
+            retry = (retry[0], retry[1] + 1)
+            at, here = retry
+        else:
+            return False
+    return all(expression is _ANY_FOLDERS for expression in expressions[at:])

@@ -22,7 +22,8 @@ from paas.errors import BuildFailedError, EngineUnavailableError
 from paas.settings import Settings
 from paas.threads import in_thread
 
-HOME_LABEL = "mini.home"
+HOME_LABEL = "mini.image.home"
+"""Image labels have names of their own: a container inherits them, and must not look like an instance by it."""
 
 _AT_ONCE = 4
 """Builds that run at once: each holds a thread, and the rest of the control plane needs those too."""
@@ -77,10 +78,10 @@ class ImageBuilder:
     def _labels(self, build: Build) -> dict[str, str]:
         return {
             HOME_LABEL: self._home_id,
-            "mini.app": build.app,
-            "mini.build": build.id,
-            "mini.builder": self.name,
-            "mini.commit": build.commit,
+            "mini.image.app": build.app,
+            "mini.image.build": build.id,
+            "mini.image.builder": self.name,
+            "mini.image.commit": build.commit,
         }
 
     async def _run(
