@@ -1,6 +1,5 @@
 """Apps that nobody here wrote, as their frameworks' own starters and first examples make them, through their lives."""
 
-import socket
 import subprocess
 import venv
 from collections.abc import Callable, Iterator
@@ -9,7 +8,8 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from tests.e2e.harness import Mini, Repository, free_port, need
+from tests.e2e.harness import Mini, Repository
+from tests.e2e.machine import free_port, listens, need
 from tests.eventually import eventually
 
 pytestmark = [pytest.mark.needs_network, pytest.mark.timeout(600)]
@@ -191,11 +191,6 @@ def redis(tmp_path: Path) -> Iterator[str]:
         server.terminate()
 
 
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def test_a_background_worker_on_redis(mini: Mini, repository: Make, redis: str) -> None:
     app = repository("words").write(
         {
@@ -225,6 +220,9 @@ def test_a_background_worker_on_redis(mini: Mini, repository: Make, redis: str) 
 
 def run(*argv: str, folder: Path | None = None) -> str:
     """Run a starter's own command, which must succeed, and return what it prints."""
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    environ = {"UV_SYSTEM_CERTS": "1", **os.environ}
+    done = subprocess.run(
+        argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, f"{argv}\n{done.stdout}\n{done.stderr}"
     return done.stdout
