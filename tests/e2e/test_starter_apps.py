@@ -1,5 +1,6 @@
 """Apps that nobody here wrote, as their frameworks' own starters and first examples make them, through their lives."""
 
+import os
 import subprocess
 import venv
 from collections.abc import Callable, Iterator
