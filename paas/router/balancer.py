@@ -14,17 +14,20 @@ from paas.router.loop import RouterLoop
 from paas.router.metrics import AppMetrics, Counts
 from paas.router.table import bare_host, find_host
 
+Key = tuple[AppId, int | None]
+"""An entry of the table: an app, and the version that it is pinned to."""
+
 
 class LiveApp:
-    """An app in the table, with its backends. It outlives changes of the table."""
+    """An entry of the table, with its backends. It outlives changes of the table."""
 
-    def __init__(self, routed: RoutedApp) -> None:
+    def __init__(self, routed: RoutedApp, *, metrics: AppMetrics) -> None:
         self.id = routed.app
         self.routed = routed
         self.open = not routed.maintenance
         """Whether its requests go straight to a backend."""
         self.backends: list[LiveBackend] = []
-        self.metrics = AppMetrics()
+        self.metrics = metrics
         self.had_backend_at: float | None = None
         self.changed = asyncio.Event()
         """Set by the next table; whoever waits for it takes it afresh each time."""
@@ -49,7 +52,8 @@ class Balancer:
     def __init__(self, *, limits: Limits, loop: RouterLoop) -> None:
         self._limits = limits
         self._loop = loop
-        self._apps: dict[AppId, LiveApp] = {}
+        self._apps: dict[Key, LiveApp] = {}
+        self._metrics: dict[AppId, AppMetrics] = {}
         self._hosts: dict[str, LiveApp] = {}
         self._live: dict[InstanceId, LiveBackend] = {}
         self._draining: list[LiveBackend] = []
@@ -65,8 +69,9 @@ class Balancer:
         self.version = table.version
         before, apps = self._live, self._apps
         self._live = {}
-        self._apps = {routed.app: self._app(routed, before) for routed in table.apps}
-        self._hosts = {host: self._apps[routed.app] for routed in table.apps for host in routed.hosts}
+        self._metrics = {routed.app: self._metrics.get(routed.app) or AppMetrics() for routed in table.apps}
+        self._apps = {_key(routed): self._app(routed, before) for routed in table.apps}
+        self._hosts = {host: app for app in self._apps.values() for host in app.routed.hosts}
         for app in apps.keys() - self._apps.keys():
             apps[app].backends = []
             apps[app].changed.set()
@@ -82,7 +87,7 @@ class Balancer:
 
     def current(self, app: LiveApp) -> LiveApp | None:
         """Return the app as the table has it now; None once it is gone."""
-        return self._apps.get(app.id)
+        return self._apps.get(_key(app.routed))
 
     def may_return(self, app: LiveApp) -> bool:
         """Return whether a backend was there just now, so that the next one is likely on its way."""
@@ -106,10 +111,12 @@ class Balancer:
 
     def counts(self) -> Counts:
         """Return the metrics of every app in the table, with its backends'."""
-        return {
-            str(app.routed.name): {**app.metrics.counts(), "backends": _backends(app)}
-            for app in self._apps.values()
-        }
+        counts: Counts = {}
+        for id, metrics in self._metrics.items():
+            entries = [app for app in self._apps.values() if app.id == id]
+            backends = {key: count for app in entries for key, count in _backends(app).items()}
+            counts[str(entries[0].routed.name)] = {**metrics.counts(), "backends": backends}
+        return counts
 
     def close(self) -> None:
         """Close every connection that nobody is on."""
@@ -117,7 +124,7 @@ class Balancer:
             backend.drain()
 
     def _app(self, routed: RoutedApp, before: dict[InstanceId, LiveBackend]) -> LiveApp:
-        app = self._apps.get(routed.app) or LiveApp(routed)
+        app = self._apps.get(_key(routed)) or LiveApp(routed, metrics=self._metrics[routed.app])
         if app.backends:
             app.had_backend_at = self._loop.time()
         app.changed.set()
@@ -136,12 +143,17 @@ class Balancer:
         return app
 
 
+def _key(routed: RoutedApp) -> Key:
+    return routed.app, routed.pinned
+
+
 def _backends(app: LiveApp) -> Counts:
     return {
-        backend.name: {
+        backend.backend.instance: {
+            "name": backend.name,
+            "version": backend.backend.version,
             "in_flight": len(backend.riders),
             "requests": backend.served,
-            "instance": backend.backend.instance,
         }
         for backend in app.backends
     }

@@ -7,14 +7,17 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from paas.domain.ids import AppId, InstanceId
 from paas.domain.names import AppName
-from paas.domain.route import Backend, RoutedApp, RoutingTable
+from paas.domain.route import Backend, RoutedApp, RoutedCertificate, RoutingTable
 from paas.errors import InvalidError
 
 T = TypeVar("T")
+
+Fields = dict[str, Any]
+"""A parsed JSON object, whose members are checked by what is made of them."""
 
 
 def to_json(table: RoutingTable) -> str:
@@ -26,25 +29,7 @@ def from_json(text: str | bytes) -> RoutingTable:
     """Return the table that `to_json` wrote; raises InvalidError for anything else."""
     try:
         document = json.loads(text)
-        apps = tuple(
-            RoutedApp(
-                app=AppId(app["app"]),
-                name=AppName(app["name"]),
-                hosts=tuple(app["hosts"]),
-                backends=tuple(
-                    Backend(
-                        instance=InstanceId(backend["instance"]),
-                        name=str(backend["name"]),
-                        version=int(backend["version"]),
-                        address=str(backend["address"]),
-                    )
-                    for backend in app["backends"]
-                ),
-                maintenance=bool(app["maintenance"]),
-            )
-            for app in document["apps"]
-        )
-        return RoutingTable(version=int(document["version"]), apps=apps)
+        return RoutingTable(version=int(document["version"]), apps=tuple(map(_app, document["apps"])))
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidError(
             f"This is no routing table: {error!r}. The next change of a route writes it anew."
@@ -57,6 +42,33 @@ def load(path: Path) -> RoutingTable:
         return from_json(path.read_bytes())
     except FileNotFoundError:
         return RoutingTable(version=0)
+
+
+def _app(fields: Fields) -> RoutedApp:
+    # The file may be an earlier mini's: what was added since then is not in it.
+    pinned = fields.get("pinned")
+    return RoutedApp(
+        app=AppId(fields["app"]),
+        name=AppName(fields["name"]),
+        hosts=tuple(fields["hosts"]),
+        backends=tuple(map(_backend, fields["backends"])),
+        maintenance=bool(fields["maintenance"]),
+        sticky=bool(fields.get("sticky", False)),
+        certificates=tuple(
+            RoutedCertificate(str(each["host"]), str(each["path"])) for each in fields.get("certificates", ())
+        ),
+        pinned=None if pinned is None else int(pinned),
+    )
+
+
+def _backend(fields: Fields) -> Backend:
+    return Backend(
+        instance=InstanceId(fields["instance"]),
+        name=str(fields["name"]),
+        version=int(fields["version"]),
+        address=str(fields["address"]),
+        ticket=str(fields.get("ticket", "")),
+    )
 
 
 def write_atomically(table: RoutingTable, path: Path) -> None:

@@ -8,6 +8,9 @@ from paas.domain.formation import Formation, Slot
 from paas.domain.ids import AppId
 from paas.domain.names import ProcessType
 from paas.domain.release import Release
+from paas.domain.route import RoutedCertificate
+from paas.domain.traffic import TrafficRule
+from paas.settings import Settings
 from paas.store.database import Store
 from paas.supervisor.place import Place
 
@@ -35,6 +38,8 @@ class DesiredApp:
     formation: Formation = field(default_factory=dict)
     slots: Slots = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
+    rule: TrafficRule = field(default_factory=TrafficRule)
+    certificates: tuple[RoutedCertificate, ...] = ()
 
     def wanted(self) -> tuple[Wanted, ...]:
         """Return the places to fill, of the serving release first, by type as the Procfile has them."""
@@ -75,7 +80,7 @@ class Desired:
         return {wanted.place: wanted for app in self.apps.values() for wanted in app.wanted()}
 
 
-def read_desired(store: Store, *, drain_limit: float) -> Desired:
+def read_desired(store: Store, *, settings: Settings) -> Desired:
     """Return the desired state of this moment. Blocks: call it on a worker thread.
 
     Candidates are read before what serves: a release that is switched to between the two reads is then seen
@@ -84,6 +89,7 @@ def read_desired(store: Store, *, drain_limit: float) -> Desired:
     candidates = {app.id: release for app, release in store.releases.candidates()}
     serving = {app.id: release for app, release in store.releases.serving()}
     formations, slots = store.formations.all(), store.formations.slots()
+    rules, certificates = store.traffic.all(), store.certificates.all()
     domains: dict[AppId, list[str]] = {}
     for domain in store.domains.all():
         domains.setdefault(domain.app, []).append(domain.host)
@@ -95,10 +101,15 @@ def read_desired(store: Store, *, drain_limit: float) -> Desired:
             formation=formations.get(app.id, {}),
             slots=slots.get(app.id, {}),
             hosts=(f"{app.name}.localhost", *domains.get(app.id, [])),
+            rule=rules.get(app.id, TrafficRule()),
+            certificates=tuple(
+                RoutedCertificate(each.host, str(settings.certificate(each.id)))
+                for each in certificates.get(app.id, ())
+            ),
         )
         for app in store.apps.list()
     ]
-    return Desired({desired.app.id: desired for desired in apps}, drain_limit=drain_limit)
+    return Desired({desired.app.id: desired for desired in apps}, drain_limit=settings.drain_limit)
 
 
 def _unless_serving(candidate: Release | None, serving: Release | None) -> Release | None:

@@ -236,7 +236,7 @@ class Supervisor:
         """Observe, reconcile, execute; return when to look again."""
         if not self._adopted:
             await self._adoption.run()
-        desired = await in_thread(read_desired, self._store, drain_limit=self._settings.drain_limit)
+        desired = await in_thread(read_desired, self._store, settings=self._settings)
         await self._observe()
         now = self._clock.monotonic()
         self._seen.serves(desired, since=now if self._adopted else LONG_AGO)
@@ -251,7 +251,7 @@ class Supervisor:
     def _show(self, desired: Desired) -> None:
         running = [each for each in self._seen.instances.values() if each.id not in self._seen.exits]
         self._probes.keep(desired, running)
-        self._publisher.offer(routed_apps(desired, running))
+        self._publisher.offer(routed_apps(desired, running, ticket=self._store.tickets.of))
         self._shown = Shown(desired, self._seen.snapshot())
 
     async def _observe(self) -> None:

@@ -1,15 +1,16 @@
-"""The routing table that follows from desired and observed state, and its publication. Only healthy web
-instances of the release that serves are in it."""
+"""The routing table that follows from desired and observed state, and its publication. Only healthy web instances are
+in it: of the release that serves, and under a host of its own, of the one that is being deployed."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from paas.clock import Clock
-from paas.domain.ids import InstanceId
+from paas.domain.ids import InstanceId, ReleaseId
 from paas.domain.instance import Instance, InstanceState
 from paas.domain.names import WEB
-from paas.domain.route import Backend, RoutedApp, RoutingTable
+from paas.domain.route import Backend, RoutedApp, RoutingTable, pinned_host
 from paas.errors import PaasError
 from paas.supervisor.desired import Desired, DesiredApp
 from paas.supervisor.ports import Routing
@@ -20,13 +21,21 @@ _ACKNOWLEDGED_WITHIN = 10.0
 _RETRY = 1.0
 
 
-def routed_apps(desired: Desired, instances: Iterable[Instance]) -> tuple[RoutedApp, ...]:
-    """Return each living app with its hosts and the backends that may get a request now."""
+def routed_apps(
+    desired: Desired, instances: Iterable[Instance], *, ticket: Callable[[InstanceId], str]
+) -> tuple[RoutedApp, ...]:
+    """Return each living app with its hosts and the backends that may get a request now.
+
+    A release that is being deployed comes after its app, with the host that reaches it alone.
+    """
     web = sorted((each for each in instances if _is_routable(each)), key=lambda each: (each.index, each.id))
+    backends: dict[ReleaseId, list[Backend]] = {}
+    for each in web:
+        backends.setdefault(each.release, []).append(
+            Backend(each.id, each.name, each.version, each.address or "", ticket(each.id))
+        )
     apps = sorted(desired.apps.values(), key=lambda each: each.app.name)
-    return tuple(
-        RoutedApp(each.app.id, each.app.name, each.hosts, tuple(_backends(each, web))) for each in apps
-    )
+    return tuple(entry for each in apps for entry in _entries(each, backends))
 
 
 def _is_routable(instance: Instance) -> bool:
@@ -34,10 +43,28 @@ def _is_routable(instance: Instance) -> bool:
     return healthy and instance.type == WEB and not instance.one_off
 
 
-def _backends(app: DesiredApp, web: list[Instance]) -> Iterable[Backend]:
-    for instance in web:
-        if app.serving and instance.release == app.serving.id:
-            yield Backend(instance.id, instance.name, instance.version, instance.address or "")
+def _entries(app: DesiredApp, backends: Mapping[ReleaseId, list[Backend]]) -> Iterable[RoutedApp]:
+    serving, candidate = app.serving, app.candidate
+    own = tuple(backends.get(serving.id, ())) if serving else ()
+    pinned = (pinned_host(app.app.name, serving.version),) if serving and own else ()
+    entry = RoutedApp(
+        app=app.app.id,
+        name=app.app.name,
+        hosts=(*app.hosts, *pinned),
+        backends=own,
+        maintenance=app.rule.maintenance,
+        sticky=app.rule.sticky,
+        certificates=app.certificates,
+    )
+    yield entry
+    if candidate and candidate.id in backends:
+        yield replace(
+            entry,
+            hosts=(pinned_host(app.app.name, candidate.version),),
+            backends=tuple(backends[candidate.id]),
+            certificates=(),
+            pinned=candidate.version,
+        )
 
 
 class Publisher:

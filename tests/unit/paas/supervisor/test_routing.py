@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from paas.domain.ids import InstanceId
 from paas.domain.instance import Instance, InstanceState
-from paas.domain.route import Backend
+from paas.domain.route import Backend, RoutedApp, RoutedCertificate
+from paas.domain.traffic import TrafficRule
 from paas.supervisor.desired import Desired
 from paas.supervisor.routing import Publisher, routed_apps
 from paas.testing.clock import FakeClock
@@ -20,8 +22,16 @@ V1, V2 = a_release(1), a_release(2)
 WEB_1 = an_instance(V1, "web.1")
 
 
+def _ticket(instance: InstanceId) -> str:
+    return f"ticket of {instance}"
+
+
+def routed(desired: Desired, *instances: Instance) -> tuple[RoutedApp, ...]:
+    return routed_apps(desired, instances, ticket=_ticket)
+
+
 def _backends(desired: Desired, *instances: Instance) -> list[str]:
-    (app,) = routed_apps(desired, instances)
+    app = routed(desired, *instances)[0]
     return [f"{backend.name} v{backend.version} {backend.address}" for backend in app.backends]
 
 
@@ -46,9 +56,42 @@ def test_both_copies_get_requests_while_a_restart_runs_both() -> None:
 
 
 def test_an_app_that_serves_nothing_yet_is_known_by_its_hosts() -> None:
-    (app,) = routed_apps(desire(None), [])
+    (app,) = routed(desire(None))
 
     assert (app.hosts, app.backends) == (("shop.localhost",), ())
+
+
+def test_a_release_has_a_host_of_its_own_while_it_serves() -> None:
+    assert routed(desire(V1), WEB_1)[0].hosts == ("shop.localhost", "v1--shop.localhost")
+    assert routed(desire(V1))[0].hosts == ("shop.localhost",)
+
+
+def test_a_release_that_is_being_deployed_is_reached_by_its_own_host_alone() -> None:
+    candidate = an_instance(V2, "web.1")
+
+    serving, pinned = routed(desire(V1, V2), WEB_1, candidate)
+
+    assert (serving.pinned, [backend.version for backend in serving.backends]) == (None, [1])
+    assert (pinned.pinned, pinned.hosts) == (2, ("v2--shop.localhost",))
+    assert [backend.version for backend in pinned.backends] == [2]
+
+
+def test_a_release_that_is_drained_has_no_host() -> None:
+    hosts = [host for app in routed(desire(V2), WEB_1, an_instance(V2, "web.1")) for host in app.hosts]
+
+    assert hosts == ["shop.localhost", "v2--shop.localhost"]
+
+
+def test_what_was_asked_of_an_app_holds_for_its_candidate_too() -> None:
+    certificate = RoutedCertificate("shop.example.com", "/keys/c1.pem")
+    desired = desire(V1, V2)
+    (app,) = desired.apps.values()
+    asked = replace(app, rule=TrafficRule(maintenance=True, sticky=True), certificates=(certificate,))
+
+    entries = routed(replace(desired, apps={app.app.id: asked}), an_instance(V2, "web.1"))
+
+    assert [(entry.maintenance, entry.sticky) for entry in entries] == [(True, True), (True, True)]
+    assert [entry.certificates for entry in entries] == [(certificate,), ()]
 
 
 async def test_only_a_change_makes_a_new_version_and_versions_go_on_after_a_restart() -> None:
@@ -58,12 +101,14 @@ async def test_only_a_change_makes_a_new_version_and_versions_go_on_after_a_rest
     running = asyncio.create_task(publisher.run())
 
     for instances in ([], [], [WEB_1], [WEB_1]):
-        publisher.offer(routed_apps(desire(V1), instances))
+        publisher.offer(routed(desire(V1), *instances))
         await eventually_async(lambda: asyncio.sleep(0, publisher.is_acknowledged))
     running.cancel()
 
     assert [table.version for table in routing.tables] == [42, 43]
-    assert publisher.table.apps[0].backends == (Backend(WEB_1.id, "web.1", 1, "127.0.0.1:20001"),)
+    assert publisher.table.apps[0].backends == (
+        Backend(WEB_1.id, "web.1", 1, "127.0.0.1:20001", _ticket(WEB_1.id)),
+    )
     assert acknowledged.is_set()
 
 
@@ -73,9 +118,9 @@ async def test_an_instance_has_left_once_the_routers_have_a_table_without_it() -
     assert not publisher.has_left(WEB_1.id)
     running = asyncio.create_task(publisher.run())
 
-    publisher.offer(routed_apps(desire(V1), [WEB_1]))
+    publisher.offer(routed(desire(V1), WEB_1))
     await eventually_async(lambda: asyncio.sleep(0, publisher.is_acknowledged))
     assert not publisher.has_left(WEB_1.id)
-    publisher.offer(routed_apps(desire(V1), []))
+    publisher.offer(routed(desire(V1)))
     await eventually_async(lambda: asyncio.sleep(0, publisher.has_left(WEB_1.id)))
     running.cancel()
