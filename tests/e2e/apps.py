@@ -53,6 +53,27 @@ stopped.wait()
 print("worker done", flush=True)
 """
 
+BACKED = WEB.replace("import http.server", "import sqlite3, http.server").replace(
+    'body = f"{MARK}',
+    'body = sqlite3.connect(os.environ["DATABASE_URL"][10:]).execute("SELECT * FROM t").fetchone()[0].encode() '
+    'if self.path == "/row" else f"{MARK}',
+)
+"""The same, which answers `/row` from the backing database."""
+
+GATED = f"""
+import os, threading
+while os.environ["PS"] == "web.2" and not os.path.exists(os.environ["GATE"]):
+    threading.Event().wait(0.02)
+{WEB}"""
+"""The same, whose second instance does not listen before there is a file."""
+
+FAMILY = """
+import os, signal, subprocess, sys
+child = "import signal, time; signal.signal(15, lambda *_: (print('child got TERM', flush=True), exit())); time.sleep(600)"
+print("family", os.getpid(), subprocess.Popen([sys.executable, "-c", child]).pid, flush=True)
+signal.pause()
+"""
+
 
 def web(mark: str = "one", **files: str) -> dict[str, str]:
     """An app with a web process that answers with its mark, its name, its release and its pid."""

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,68 +13,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tests.e2e.machine import LocalConnection
+from tests.e2e.results import Answer, Result, Snapshot
 from tests.eventually import eventually
 
 BIN = Path(sys.executable).parent
 COMMAND_LIMIT = 180
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a command ended, and what it printed."""
-
-    argv: tuple[str, ...]
-    code: int
-    out: str
-    err: str
-
-    def __str__(self) -> str:
-        return f"$ {' '.join(self.argv)}\nexit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
-
-    def refused(self, code: int, *sentences: str) -> "Result":
-        """Assert that it ended with `code`, said each sentence as an error, and showed no traceback."""
-        assert self.code == code, f"\n{self}"
-        complaint = "\n".join(line for line in self.err.splitlines() if line.startswith((" !", "remote:")))
-        assert all(sentence in complaint for sentence in sentences), f"\n{self}"
-        assert "Traceback" not in self.out + self.err, f"\n{self}"
-        return self
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What of an app a refused command must leave as it was."""
-
-    releases: tuple[int, ...]
-    current: int | None
-    pids: Mapping[str, int]
-    formation: Mapping[str, int]
-
-
-class LocalConnection(HTTPConnection):
-    """HTTP over the unix socket of a server."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=30)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
 
 
 @dataclass(slots=True)
@@ -320,22 +263,6 @@ class Repository:
     def try_push(self, *argv: str) -> Result:
         """`mini push`, however it ends."""
         return self.mini.run("push", *argv, cwd=self.path)
-
-
-def need(program: str) -> None:
-    """Skip where a program is not installed; fail instead where MINI_TEST_REQUIRE=all says that nothing may be missing."""
-    if shutil.which(program) is None:
-        missing = f"{program} is not installed"
-        if os.environ.get("MINI_TEST_REQUIRE") == "all":
-            pytest.fail(missing)
-        pytest.skip(missing)
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def kill(pid: int) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import apps
-from tests.e2e.harness import Mini, Repository, Result, alive, kill
+from tests.e2e.harness import Mini, Repository, alive, kill
+from tests.e2e.results import Result
 from tests.eventually import eventually
 
 Make = Callable[[str], Repository]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Mini, Repository, need
+from tests.e2e.harness import Mini, Repository
+from tests.e2e.machine import need
 from tests.eventually import eventually
 
 pytestmark = [pytest.mark.needs_network, pytest.mark.timeout(600)]

@@ -7,12 +7,12 @@ import select
 import signal
 import sqlite3
 from collections.abc import Callable
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import IO
 
 from tests.e2e import apps
-from tests.e2e.harness import Mini, Repository, alive, free_port, kill
+from tests.e2e.harness import Mini, Repository, alive, kill
+from tests.e2e.machine import free_port, listens
 from tests.e2e.wheels import write_wheel
 from tests.eventually import eventually
 
@@ -25,22 +25,6 @@ SETTINGS = {
     "OF_THE_MACHINE": "inherited",
     "PYTHONPATH": str(Path(__file__).parent),
 }
-
-BACKED = apps.WEB.replace(
-    'body = f"{MARK}',
-    'body = sqlite3.connect(os.environ["DATABASE_URL"][10:]).execute("SELECT * FROM t").fetchone()[0].encode() '
-    'if self.path == "/row" else f"{MARK}',
-).replace("import http.server", "import sqlite3, http.server")
-GATED = (
-    "import os, threading\nwhile os.environ['PS'] == 'web.2' and not os.path.exists(os.environ['GATE']):\n"
-    "    threading.Event().wait(0.02)\n"
-)
-FAMILY = """
-import os, signal, subprocess, sys
-child = "import signal, time; signal.signal(15, lambda *_: (print('child got TERM', flush=True), exit())); time.sleep(600)"
-print("family", os.getpid(), subprocess.Popen([sys.executable, "-c", child]).pid, flush=True)
-signal.pause()
-"""
 
 
 def test_a_build_is_made_from_one_commit_never_from_the_dirty_work_tree(mini: Mini, repository: Make) -> None:
@@ -103,7 +87,7 @@ def test_a_backing_service_is_swapped_by_one_config_change_without_a_rebuild(
         with sqlite3.connect(tmp_path / f"{name}.db") as database:
             database.execute("CREATE TABLE t AS SELECT ? AS name", (name,))
         database.close()
-    shop = repository("backing").write({**apps.web(), "web.py": BACKED})
+    shop = repository("backing").write({**apps.web(), "web.py": apps.BACKED})
     shop.commit()
     mini.ok("create", shop.name, cwd=shop.path)
     mini.ok("config", "set", f"DATABASE_URL=sqlite:///{tmp_path}/first.db", "-a", shop.name)
@@ -155,7 +139,7 @@ def test_processes_share_nothing_and_their_scratch_goes_with_them(mini: Mini, re
 def test_requests_go_only_to_an_instance_that_listens_on_its_port(
     mini: Mini, repository: Make, tmp_path: Path
 ) -> None:
-    shop = repository("ports").write({**apps.web(), "web.py": GATED + apps.WEB})
+    shop = repository("ports").write({**apps.web(), "web.py": apps.GATED})
     shop.commit()
     mini.ok("create", shop.name, cwd=shop.path)
     mini.ok("config", "set", f"GATE={tmp_path / 'gate'}", "-a", shop.name)
@@ -184,7 +168,7 @@ def test_process_types_are_scaled_each_on_its_own(mini: Mini, repository: Make) 
 def test_a_stop_ends_the_whole_process_group_and_a_crash_is_restarted(mini: Mini, repository: Make) -> None:
     shop = repository("disposability")
     files = apps.web(
-        Procfile="web: python3 web.py\nfamily: sh -c 'python3 family.py; :'\n", **{"family.py": FAMILY}
+        Procfile="web: python3 web.py\nfamily: sh -c 'python3 family.py; :'\n", **{"family.py": apps.FAMILY}
     )
     shop.write(files).create()
     mini.ok("scale", "family=1", "-a", shop.name)
@@ -209,25 +193,14 @@ def test_mini_local_runs_the_same_procfile_with_the_same_config(mini: Mini, repo
     port = free_port()
     local = mini.started("mini", "local", "-c", "web=1", "-p", str(port), cwd=shop.path)
     try:
-        assert eventually(lambda: asked("127.0.0.1", port, "/env/COLOUR"), within=20) == mini.get(
-            shop.name, "/env/COLOUR"
-        )
+        eventually(lambda: listens(port), within=20)
+        answer = mini.request("127.0.0.1", "/env/COLOUR", address=("127.0.0.1", port))
+        assert answer.text == mini.get(shop.name, "/env/COLOUR") == "green"
     finally:
         os.killpg(local.pid, signal.SIGINT)
         out, err = local.communicate(timeout=30)
     assert "worker up" in out
     assert "Traceback" not in out + err
-
-
-def asked(host: str, port: int, path: str) -> str:
-    connection = HTTPConnection(host, port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().read().decode()
-    except ConnectionError:
-        return ""
-    finally:
-        connection.close()
 
 
 def test_log_lines_are_stamped_and_streamed_within_a_budget_and_outlive_their_release(
@@ -308,9 +281,9 @@ def test_beyond_the_twelve_there_are_an_api_telemetry_tokens_and_health_checks(
     # The API: everything the command line does, described by itself; on TCP with a token alone.
     host, _, port = mini.status()["api"].rpartition(":")
     token = (mini.home / "keys" / "admin-token").read_text().strip()
-    assert status(host, int(port), "/v1/apps") == 401
-    assert status(host, int(port), "/v1/apps", token="mini_wrong") == 401
-    assert status(host, int(port), "/v1/apps", token=token) == 200
+    for credentials, status in (({}, 401), (bearer("mini_wrong"), 401), (bearer(token), 200)):
+        answer = mini.request(host, "/v1/apps", headers=credentials, address=(host, int(port)))
+        assert answer.status == status
     assert "/v1/apps/{app}/rollbacks" in mini.api("/openapi.json")["paths"]
     # Telemetry: request ids go through to the app's answer and the log, metrics count.
     answer = mini.request(shop.name, headers={"X-Request-ID": "from-the-client-1"})
@@ -324,12 +297,5 @@ def test_beyond_the_twelve_there_are_an_api_telemetry_tokens_and_health_checks(
     assert mini.pids(shop.name) == with_old
 
 
-def status(host: str, port: int, path: str, *, token: str | None = None) -> int:
-    """Return the status that the API on TCP answers with."""
-    connection = HTTPConnection(host, port, timeout=10)
-    try:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        connection.request("GET", path, headers=headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

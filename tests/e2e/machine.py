@@ -1,0 +1,42 @@
+"""The machine under the scenarios: its programs, ports and processes."""
+
+import os
+import shutil
+import socket
+from http.client import HTTPConnection
+
+import pytest
+
+
+def need(program: str) -> None:
+    """Skip where a program is not installed; fail instead where MINI_TEST_REQUIRE=all says that nothing may be missing."""
+    if shutil.which(program) is None:
+        missing = f"{program} is not installed"
+        if os.environ.get("MINI_TEST_REQUIRE") == "all":
+            pytest.fail(missing)
+        pytest.skip(missing)
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    """Return whether anything listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class LocalConnection(HTTPConnection):
+    """HTTP over the unix socket of a server."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)

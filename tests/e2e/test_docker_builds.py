@@ -1,0 +1,412 @@
+"""Commits become images: with a real git, a real Docker, and the registries that the machine reaches."""
+
+import asyncio
+import io
+import json
+import tarfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+
+from builds.image import ImageBuilder
+from builds.repository import Repositories
+from builds.service import BuildService
+from paas.clock import SystemClock
+from paas.domain.app import App
+from paas.domain.build import Build, BuildState, Image
+from paas.domain.ids import Commit
+from paas.domain.names import AppName, ConfigKey
+from paas.errors import (
+    BuildFailedError,
+    DiskFullError,
+    EngineUnavailableError,
+    OperationCancelledError,
+    OperationTimedOutError,
+)
+from paas.settings import BaseImages, Settings
+from paas.store.database import Store
+from tests.dockerd import NODE, PYTHON, docker, inspect, needs_docker
+from tests.eventually import eventually_async
+from tests.unit.builds.repos import WorkTree, git
+
+pytestmark = [pytest.mark.anyio, needs_docker]
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "dockerfile-app"
+PUBLIC_BASE = "python:3.12-slim"
+CANARY = f"canary-{token_hex(8)}"
+Files = dict[str, str | bytes]
+
+
+class Workshop:
+    """A build service of a home of its own; everything that it made is removed at its end."""
+
+    def __init__(self, home: Path, work: WorkTree) -> None:
+        home.mkdir()
+        self.settings = Settings(home=home, base_images=BaseImages(PYTHON, NODE, PYTHON))
+        self.work = work
+        self.store = Store.open(self.settings, clock=SystemClock())
+        self.home_id = self.store.meta.home_id()
+        self.app: App = self.store.apps.create(AppName("shop"))
+        self.repositories = Repositories(self.settings)
+        self.builder = ImageBuilder(self.settings, home_id=self.home_id)
+        self.service = self.serving(self.builder, self.settings)
+        self.lines: list[str] = []
+
+    def serving(self, builder: ImageBuilder, settings: Settings) -> BuildService:
+        return BuildService(
+            store=self.store,
+            settings=settings,
+            clock=SystemClock(),
+            builder=builder,
+            repositories=self.repositories,
+        )
+
+    async def commit(self, files: Files) -> Commit:
+        await self.repositories.ensure(self.app.id)
+        commit = self.work.commit(files)
+        git(
+            "push",
+            "--quiet",
+            str(self.repositories.path(self.app.id)),
+            "+HEAD:refs/heads/main",
+            at=self.work.path,
+        )
+        return commit
+
+    async def build(self, files: Files, *, no_cache: bool = False) -> tuple[Image, Build]:
+        self.lines.clear()
+        build = await self.service.build(
+            self.app,
+            commit=await self.commit(files),
+            ref="main",
+            actor="me",
+            no_cache=no_cache,
+            output=self.lines.append,
+        )
+        assert isinstance(build.artifact, Image)
+        return build.artifact, build
+
+    def tags(self) -> list[str]:
+        return docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"mini/{self.home_id}/*").split()
+
+    async def said(self, text: str) -> None:
+        async def has() -> bool:
+            return any(text in line for line in self.lines)
+
+        await eventually_async(has, within=60)
+
+    def close(self) -> None:
+        self.store.close()
+        for tag in self.tags():
+            docker("image", "rm", "--force", tag)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    workshop = Workshop(tmp_path / "home", WorkTree(tmp_path / "work"))
+    yield workshop
+    workshop.close()
+
+
+@pytest.fixture
+async def underway(shop: Workshop) -> AsyncIterator["asyncio.Task[tuple[Image, Build]]"]:
+    """A build that has come to a command which never ends."""
+    marker = token_hex(4)
+    dockerfile = f"FROM {PYTHON}\nRUN echo begun {marker} && sleep 1000\n"
+    task = asyncio.create_task(shop.build({"Dockerfile": dockerfile}))
+    await shop.said(f"begun {marker}")
+    yield task
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def running(image: Image, *command: str) -> str:
+    return docker("run", "--rm", "--network", "none", image.digest, *command)
+
+
+def containers() -> set[str]:
+    return set(docker("container", "ls", "--all", "--quiet", "--no-trunc").split())
+
+
+# -- generated Dockerfiles ------------------------------------------------------------------------------------
+
+
+@pytest.mark.needs_network
+async def test_a_python_app_runs_without_root_and_a_change_of_code_makes_one_layer(shop: Workshop) -> None:
+    files: Files = {"Procfile": "web: python app.py\n", "requirements.txt": "six==1.17.0\n", "app.py": "1"}
+    first, _ = await shop.build(files)
+    who = running(
+        first, "sh", "-c", "id -u; pwd; echo $HOME; touch x; python -c 'import six; print(six.__version__)'"
+    )
+    assert who.split() == ["10001", "/app", "/app", "1.17.0"]
+    second, _ = await shop.build({"app.py": f"'{token_hex(8)}'"})
+    layers = [inspect(image.digest)["RootFS"]["Layers"] for image in (first, second)]
+    assert isinstance(layers[0], list)
+    assert isinstance(layers[1], list)
+    assert [one == other for one, other in zip(*layers, strict=True)].count(False) == 1
+    assert any(line.endswith("are cached") for line in shop.lines)
+
+
+@pytest.mark.needs_network
+async def test_a_project_with_a_lock_is_installed_as_it_says(shop: Workshop) -> None:
+    project = (
+        '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.11"\n[project.scripts]\nshop = "shop:main"\n'
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[tool.hatch.build.targets.wheel]\npackages = ["shop"]\n'
+    )
+    lock = 'version = 1\nrevision = 3\nrequires-python = ">=3.11"\n\n[[package]]\nname = "shop"\nversion = "1"\nsource = { editable = "." }\n'
+    image, build = await shop.build(
+        {
+            "Procfile": "web: shop\n",
+            "pyproject.toml": project,
+            "uv.lock": lock,
+            "shop/__init__.py": "def main(): print('hello')",
+        }
+    )
+    assert running(image, "shop") == "hello"
+    assert build.manifest is not None
+    assert dict(build.manifest.procfile.commands) == {"web": "shop"}
+
+
+@pytest.mark.needs_network
+async def test_a_node_app_is_installed_and_built(shop: Workshop) -> None:
+    package = {
+        "scripts": {"build": "node -e \"require('fs').writeFileSync('out', 'built')\"", "start": "node ."},
+        "dependencies": {"is-number": "7.0.0"},
+    }
+    files: Files = {
+        "package.json": json.dumps(package),
+        "node_modules/is-number/index.js": "stale",
+        "index.js": "",
+    }
+    image, build = await shop.build(files)
+    assert running(image, "cat", "out") == "built"
+    assert running(image, "node", "-p", "require('is-number')(5)") == "true"
+    assert build.manifest is not None
+    assert dict(build.manifest.procfile.commands) == {"web": "npm start"}
+
+
+async def test_a_procfile_alone_is_enough(shop: Workshop) -> None:
+    (shop.work.path / "run").write_text("#!/bin/sh\necho ran\n")
+    (shop.work.path / "run").chmod(0o755)
+    (shop.work.path / "link").symlink_to("run")
+    image, _ = await shop.build({"Procfile": "web: ./run\n"})
+    assert running(image, "./link") == "ran"
+    assert running(image, "ls", "-A").split() == ["Procfile", "link", "run"]
+
+
+@pytest.mark.needs_network
+async def test_a_requirement_that_does_not_exist_is_named(shop: Workshop) -> None:
+    with pytest.raises(
+        BuildFailedError, match=r"requirements\.txt cannot be resolved: .*no-such-package-of-mini"
+    ):
+        await shop.build({"Procfile": "web: x\n", "requirements.txt": "no-such-package-of-mini\n"})
+
+
+# -- a Dockerfile of the commit -------------------------------------------------------------------------------
+
+
+async def test_the_example_with_a_dockerfile_runs_its_own_cmd_on_the_port_it_exposes(shop: Workshop) -> None:
+    files: Files = {path.name: path.read_bytes() for path in EXAMPLE.iterdir()}
+    dockerfile = (EXAMPLE / "Dockerfile").read_text()
+    assert f"ARG BASE={PUBLIC_BASE}\n" in dockerfile
+    image, build = await shop.build({**files, "Dockerfile": dockerfile.replace(PUBLIC_BASE, PYTHON)})
+    assert build.manifest is not None
+    assert dict(build.manifest.procfile.commands) == {"web": ""}
+    assert build.manifest.procfile.source == "the CMD of the Dockerfile"
+    assert image.port == 5000
+    assert shop.store.builds.get_by_id(build.id).artifact == image
+    assert running(image, "ls", "-A") == "server.py"
+
+
+async def test_a_procfile_beside_a_dockerfile_says_what_runs_and_mini_chooses_the_port(
+    shop: Workshop,
+) -> None:
+    files: Files = {
+        "Dockerfile": f"FROM {PYTHON}\nEXPOSE 5000\nCMD x\n",
+        "Procfile": "web: ./a\nworker: ./b\n",
+    }
+    image, build = await shop.build(files)
+    assert image.port is None
+    assert build.manifest is not None
+    assert dict(build.manifest.procfile.commands) == {"web": "./a", "worker": "./b"}
+
+
+async def test_two_exposed_ports_are_no_choice(shop: Workshop) -> None:
+    image, _ = await shop.build({"Dockerfile": f"FROM {PYTHON}\nEXPOSE 5000 5001\nEXPOSE 53/udp\nCMD x\n"})
+    assert image.port is None
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "says"),
+    [
+        pytest.param(f"FROM {PYTHON}-debian\n", "no CMD and the commit no Procfile", id="nothing to run"),
+        pytest.param(f"FROM {PYTHON}\nRUN exit 3\nCMD x\n", "Step 2/3, `RUN exit 3`, failed with exit code 3", id="a command"),
+        pytest.param("FRM x\n", "unknown instruction: FRM", id="a typing error"),
+        pytest.param(" \n", "The Dockerfile is empty", id="nothing in it"),
+        pytest.param(f"FROM {PYTHON}\nCOPY nothing /\n", "Step 2/2, `COPY nothing /`, failed: COPY failed", id="a missing file"),
+        pytest.param(f"FROM {PYTHON}\nCMD x \\", "goes on past the end of the file", id="an open end"),
+        pytest.param(f"FROM {PYTHON}\nRUN --mount=type=cache,target=/x true\n", "needs BuildKit", id="another builder's"),
+        pytest.param("ARG BASE=mini-test/absent:1\nFROM $BASE\n", "base image mini-test/absent:1 .*docker pull mini-test/absent:1", id="no base"),
+    ],
+)  # fmt: skip
+async def test_a_dockerfile_that_cannot_be_built_is_explained_and_leaves_no_image(
+    shop: Workshop, dockerfile: str, says: str
+) -> None:
+    with pytest.raises(BuildFailedError, match=says):
+        await shop.build({"Dockerfile": dockerfile})
+    assert shop.tags() == []
+
+
+async def test_a_base_image_that_is_out_of_reach_is_named_with_its_setting(shop: Workshop) -> None:
+    settings = replace(shop.settings, base_images=BaseImages(python="mini-test/absent:{version}"))
+    shop.service = shop.serving(ImageBuilder(settings, home_id=shop.home_id), settings)
+    files: Files = {"Procfile": "web: x\n", "requirements.txt": "", ".python-version": "3.12\n"}
+    with pytest.raises(BuildFailedError, match=r"base image mini-test/absent:3\.12 .*MINI_BASE_PYTHON"):
+        await shop.build(files)
+
+
+async def test_a_disk_that_fills_up_is_said_so(shop: Workshop) -> None:
+    with pytest.raises(DiskFullError, match="Docker's images is full"):
+        await shop.build({"Dockerfile": f"FROM {PYTHON}\nRUN echo x > /dev/full\n"})
+
+
+# -- what an image is known by --------------------------------------------------------------------------------
+
+
+async def test_an_image_names_what_it_was_built_from(shop: Workshop) -> None:
+    image, build = await shop.build({"Procfile": "web: x\n"})
+    document = inspect(image.reference)
+    assert str(document["Id"]) == image.digest
+    assert shop.tags() == [f"mini/{shop.home_id}/{shop.app.id}:{build.commit[:12]}-{build.id}"]
+    assert document["Config"]["Labels"] == {
+        "mini.image.home": shop.home_id,
+        "mini.image.app": shop.app.id,
+        "mini.image.build": build.id,
+        "mini.image.builder": "image/1",
+        "mini.image.commit": build.commit,
+    }
+
+
+async def test_no_config_and_nothing_of_the_servers_environment_is_in_an_image(shop: Workshop) -> None:
+    shop.store.configs.save(shop.app.id, {ConfigKey("SECRET"): CANARY})
+    environ = {
+        "SECRET": CANARY,
+        "HTTPS_PROXY": f"http://me:{CANARY}@proxy.invalid:1",
+        "UV_INDEX": f"https://{CANARY}@x",
+    }
+    shop.service = shop.serving(
+        ImageBuilder(shop.settings, home_id=shop.home_id, environ=environ), shop.settings
+    )
+    # The proxy is there for the command that needs it, and nowhere else.
+    dockerfile = f"FROM {PYTHON}\nRUN echo $HTTPS_PROXY | grep -c proxy.invalid > /seen\nCMD x\n"
+    image, build = await shop.build({"Dockerfile": dockerfile})
+    assert running(image, "cat", "/seen") == "1"
+    history = docker("history", "--no-trunc", image.digest)
+    saved = tmp_save(image)
+    for text in (
+        history,
+        json.dumps(inspect(image.digest)),
+        shop.service.output(build.id).read_text(),
+        *saved,
+    ):
+        assert CANARY not in text
+
+
+def tmp_save(image: Image) -> Iterator[str]:
+    """Yield the image's layers above its base, and its configuration, as text."""
+    import subprocess
+
+    archive = subprocess.run(["docker", "save", image.digest], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar.getmembers():
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is not None and member.size < 10_000_000:
+                yield content.read().decode(errors="replace")
+
+
+# -- using again, and removing --------------------------------------------------------------------------------
+
+
+async def test_a_commit_that_was_built_is_not_built_again_unless_asked(shop: Workshop) -> None:
+    files: Files = {"Procfile": "web: x\n"}
+    _, build = await shop.build(files)
+    shop.work.path.joinpath("Procfile").touch()
+    commit = shop.work.head()
+
+    async def again(*, no_cache: bool) -> Build:
+        return await shop.service.build(
+            shop.app, commit=commit, ref="main", actor="me", no_cache=no_cache, output=shop.lines.append
+        )
+
+    assert await again(no_cache=False) == build
+    fresh = await again(no_cache=True)
+    assert fresh.id != build.id
+    assert not any("cached" in line for line in shop.lines)
+
+
+async def test_an_image_is_removed_with_its_last_use_and_no_sooner(shop: Workshop) -> None:
+    image, build = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
+    container = docker("run", "--detach", image.digest, "sleep", "1000")
+    try:
+        await shop.builder.remove(image)
+        assert await shop.builder.has(image)
+    finally:
+        docker("container", "rm", "--force", container)
+    await shop.builder.remove(image)
+    assert not await shop.builder.has(image)
+    await shop.builder.remove(image)
+    again = await shop.service.build(
+        shop.app, commit=build.commit, ref="main", actor="me", no_cache=False, output=shop.lines.append
+    )
+    assert again.id != build.id
+
+
+async def test_an_image_that_another_home_or_a_person_made_is_never_removed(shop: Workshop) -> None:
+    image, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
+    base = inspect(PYTHON)
+    await shop.builder.remove(Image(str(base["Id"]), PYTHON))
+    await ImageBuilder(shop.settings, home_id="another").remove(image)
+    assert await shop.builder.has(image)
+    assert inspect(PYTHON) == base
+
+
+# -- ends -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_build_leaves_nothing_running(
+    shop: Workshop, underway: "asyncio.Task[tuple[Image, Build]]"
+) -> None:
+    build = shop.store.builds.list(shop.app.id)[0]
+    await shop.service.cancel(build.id)
+    with pytest.raises(OperationCancelledError, match="was cancelled"):
+        await underway
+    assert shop.store.builds.get_by_id(build.id).state is BuildState.CANCELLED
+    assert "sleep 1000" not in docker("container", "ls", "--no-trunc")
+    assert shop.tags() == []
+
+
+async def test_a_build_over_its_limit_is_ended(shop: Workshop) -> None:
+    settings = replace(shop.settings, build_limit=3)
+    shop.service = shop.serving(ImageBuilder(settings, home_id=shop.home_id), settings)
+    before = containers()
+    with pytest.raises(OperationTimedOutError, match="took longer than 3 s"):
+        await shop.build({"Dockerfile": f"FROM {PYTHON}\nRUN echo {token_hex(4)} && sleep 1000\n"})
+    assert containers() <= before
+
+
+async def test_without_a_docker_the_build_says_so(shop: Workshop, tmp_path: Path) -> None:
+    environ = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    builder = ImageBuilder(shop.settings, home_id=shop.home_id, environ=environ)
+    shop.service = shop.serving(builder, shop.settings)
+    with pytest.raises(EngineUnavailableError, match="Docker does not answer"):
+        await shop.build({"Procfile": "web: x\n"})
+
+
+async def test_a_flood_of_output_arrives_in_order(shop: Workshop) -> None:
+    await shop.build({"Dockerfile": f"FROM {PYTHON}\nRUN seq 20000 # {token_hex(4)}\nCMD x\n"})
+    numbers = [int(line) for line in shop.lines if line.isdigit()]
+    assert numbers == list(range(1, 20001))
