@@ -19,17 +19,45 @@ _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: " + _TEXT + rb"*+)?)"
 
 # What a request may not claim, or what holds for one hop only. A name with `_` reads the same to CGI-like
 # servers, so it goes the same way.
-_REQUEST_FIELDS = re.compile(
-    rb"\r\n(?i:(host|connection|content[-_]length|transfer[-_]encoding|expect|upgrade|te|trailer|keep[-_]alive"
+_REQUEST_NAMES = (
+    rb"host|connection|content[-_]length|transfer[-_]encoding|expect|upgrade|te|trailer|keep[-_]alive"
     rb"|proxy|proxy[-_](?:connection|authorization|authenticate)|forwarded|x[-_]forwarded(?:[-_]"
     + _TOKEN
-    + rb"++)?|x[-_]real[-_]ip|x[-_]request[-_](?:id|start)|via)):[ \t]*+("
-    + _TEXT
-    + rb"*+)"
+    + rb"++)?|x[-_]real[-_]ip|x[-_]request[-_](?:id|start)|via"
 )
-_RESPONSE_FIELDS = re.compile(
-    rb"\r\n(?i:(connection|content-length|transfer-encoding|upgrade|trailer|keep-alive|proxy-connection"
-    rb"|x-request-id|via)):[ \t]*+(" + _TEXT + rb"*+)"
+_RESPONSE_NAMES = rb"connection|content-length|transfer-encoding|upgrade|trailer|keep-alive|proxy-connection|x-request-id|via"
+_REQUEST_FIELDS = re.compile(rb"\r\n(?i:(" + _REQUEST_NAMES + rb")):[ \t]*+(" + _TEXT + rb"*+)")
+_RESPONSE_FIELDS = re.compile(rb"\r\n(?i:(" + _RESPONSE_NAMES + rb")):[ \t]*+(" + _TEXT + rb"*+)")
+
+
+def _others(names: bytes) -> bytes:
+    """Return the pattern of lines with other names than these. The letters that none begins with are tried first."""
+    initials = bytes(sorted({name[0] for name in re.split(rb"\|(?![^(]*\))", names)}))
+    token = rb"(?:(?![" + initials + initials.upper() + rb"])|(?!(?i:" + names + rb"):))" + _TOKEN + rb"++"
+    return rb"((?:\r\n" + token + rb":" + _TEXT + rb"*+)*+)"
+
+
+# What most heads look like: judged, and taken apart, in one pass.
+_KEEP_ALIVE = rb"(?:\r\n[Cc]onnection: [Kk]eep-[Aa]live)?+"
+_PLAIN_REQUEST = re.compile(
+    rb"GET (/[\x21\x22\x24-\x7e]*+) HTTP/1\.1"
+    + _others(_REQUEST_NAMES)
+    + rb"\r\n[Hh]ost: ([A-Za-z0-9._~-]{1,255}+(?::[0-9]{0,5}+)?+)"
+    + _others(_REQUEST_NAMES)
+    + _KEEP_ALIVE
+    + _others(_REQUEST_NAMES)
+    + rb"\r\n\r\n"
+)
+_PLAIN_RESPONSE = re.compile(
+    rb"HTTP/1\.1 ([2-5][0-9]{2}(?: "
+    + _TEXT
+    + rb"*+)?+)"
+    + _others(_RESPONSE_NAMES)
+    + rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,18}+)"
+    + _others(_RESPONSE_NAMES)
+    + _KEEP_ALIVE
+    + _others(_RESPONSE_NAMES)
+    + rb"\r\n\r\n"
 )
 _ABSOLUTE = re.compile(rb"(?i:http)://([^/?]*+)(.*+)")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
@@ -65,21 +93,12 @@ class RequestHead(NamedTuple):
     upgrade: bytes
     request_id: bytes
     """The client's own id where it is well formed, else empty."""
+    plain: bool
+    """Whether it is a GET with nothing that calls for a thought: most requests are."""
 
     @property
     def has_body(self) -> bool:
         return self.chunked or bool(self.length)
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is a GET with nothing that calls for a thought: most requests are."""
-        return (
-            self.method == b"GET"
-            and self.minor == 1
-            and self.keep_alive
-            and self.length is None
-            and not (self.chunked or self.expects_continue or self.upgrade)
-        )
 
 
 class ResponseHead(NamedTuple):
@@ -111,6 +130,16 @@ def split_head(buffer: bytes) -> tuple[bytes, bytes] | None:
 
 def parse_request(block: bytes) -> RequestHead:
     """Return the request of a whole head; raises MalformedError where it could be read in more than one way."""
+    plain = _PLAIN_REQUEST.fullmatch(block)
+    if plain is not None:
+        target, first, host, second, third = plain.group(1, 2, 3, 4, 5)
+        return RequestHead(
+            b"GET", target, host, 1, first + second + third, None, False, True, False, b"", b"", True
+        )  # fmt: skip
+    return _parse_request(block)
+
+
+def _parse_request(block: bytes) -> RequestHead:
     match = _REQUEST.fullmatch(block)
     if match is None:
         raise MalformedError("the head is not HTTP/1.1")
@@ -120,6 +149,11 @@ def parse_request(block: bytes) -> RequestHead:
     options = _options(fields)
     target, host = _target_and_host(method, target, fields)
     length, chunked = _framing(fields, minor)
+    keep_alive, upgrade = _keeps_alive(options, minor), b""
+    if minor == 1 and b"upgrade" in options and not (chunked or length):
+        upgrade = _upgrade(fields)
+    expects_continue = minor == 1 and _expects_continue(fields)
+    bare = length is None and not (chunked or upgrade or expects_continue)
     return RequestHead(
         method=method,
         target=target,
@@ -128,15 +162,26 @@ def parse_request(block: bytes) -> RequestHead:
         kept=_without(kept, options),
         length=length,
         chunked=chunked,
-        keep_alive=_keeps_alive(options, minor),
-        expects_continue=minor == 1 and _expects_continue(fields),
-        upgrade=_upgrade(fields) if minor == 1 and b"upgrade" in options and not (chunked or length) else b"",
+        keep_alive=keep_alive,
+        expects_continue=expects_continue,
+        upgrade=upgrade,
         request_id=_request_id(fields),
+        plain=bare and method == b"GET" and minor == 1 and keep_alive,
     )
 
 
 def parse_response(block: bytes) -> ResponseHead:
     """Return the response of a whole head; raises MalformedError where it could be read in more than one way."""
+    plain = _PLAIN_RESPONSE.fullmatch(block)
+    if plain is not None:
+        status_line, first, length, second, third = plain.group(1, 2, 3, 4, 5)
+        return ResponseHead(
+            int(status_line[:3]), status_line, first + second + third, int(length), False, True, b""
+        )  # fmt: skip
+    return _parse_response(block)
+
+
+def _parse_response(block: bytes) -> ResponseHead:
     match = _RESPONSE.fullmatch(block)
     if match is None:
         raise MalformedError("the head is not HTTP/1.1")

@@ -27,7 +27,7 @@ class Limits:
     """How long a backend that refused a connection gets no request."""
     backend_idle: float = 4.0
     """For an unused connection to a backend: below the 5 s after which common servers close theirs."""
-    idle_connections: int = 256
+    idle_connections: int = 1024
     """Unused connections kept per backend."""
     unread: int = 64 * 1024
     """Bytes of a client's next requests that are held while one is answered."""
