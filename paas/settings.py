@@ -76,6 +76,8 @@ class Settings:
     keep_artifacts: int = 10
     log_budget: int = 50 * 1024 * 1024
     allow_python_downloads: bool = False
+    instance_memory: int = 0
+    """What one container may take, in MiB; 0 is no limit. Local processes have none."""
     base_images: BaseImages = BaseImages()
 
     @classmethod
@@ -98,6 +100,7 @@ class Settings:
             keep_artifacts=_number(environ, "MINI_KEEP_ARTIFACTS", 10),
             log_budget=_number(environ, "MINI_LOG_BUDGET", 50 * 1024 * 1024),
             allow_python_downloads=environ.get("MINI_PYTHON_DOWNLOADS", "") in ("1", "true", "yes"),
+            instance_memory=_number(environ, "MINI_INSTANCE_MEMORY", 0),
             base_images=_base_images(environ),
         )
 

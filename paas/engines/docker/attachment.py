@@ -1,0 +1,133 @@
+"""The other end of a one-off in a container. Its container is its own, and is removed whatever happens."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Self
+
+from paas.clock import Clock
+from paas.domain.instance import ContainerIdentity, ExitStatus, Identity
+from paas.engines.base import TerminalSize
+from paas.engines.docker.client import Daemon
+from paas.engines.docker.frames import Demultiplexer
+from paas.engines.docker.hijack import Stream
+from paas.engines.docker.watch import Watch
+
+_END_OF_INPUT = b"\x04"
+_UNKILLABLE = 10.0
+
+Leave = Callable[[], Awaitable[None]]
+
+
+class DockerAttachment:
+    """An `Attachment` to a container. On a terminal its output comes as it is, else as frames."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        watch: Watch,
+        *,
+        container: str,
+        terminal: bool,
+        daemon: Daemon,
+        grace: float,
+        leave: Leave,
+    ) -> None:
+        self.identity: Identity = ContainerIdentity(container)
+        self._container = container
+        self._stream = stream
+        self._watch = watch
+        self._terminal = terminal
+        self._daemon = daemon
+        self._grace = grace
+        self._leave = leave
+        self._ended = asyncio.create_task(watch.ended(), name=f"one-off {container[:12]}")
+
+    @classmethod
+    async def start(
+        cls,
+        container: str,
+        *,
+        terminal: TerminalSize | None,
+        daemon: Daemon,
+        clock: Clock,
+        grace: float,
+        leave: Leave,
+    ) -> Self:
+        """Start a container that was made for a one-off, with somebody attached from before its first byte."""
+        stream = None
+        try:
+            stream = await daemon.attach(container, stdin=True)
+            await daemon.start(container)
+            if terminal:
+                await daemon.resize(container, rows=terminal.rows, columns=terminal.columns)
+            state = await daemon.get(container)
+        except BaseException:
+            if stream:
+                stream.close()
+            await daemon.remove(container)
+            raise
+        watch = Watch(state.id, state.pid, daemon=daemon, clock=clock)
+        if state.is_over:
+            watch.hint()
+        return cls(
+            stream,
+            watch,
+            container=container,
+            terminal=terminal is not None,
+            daemon=daemon,
+            grace=grace,
+            leave=leave,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        try:
+            await self._end()
+        finally:
+            self._stream.close()
+            await self._daemon.remove(self._container)
+            await self._leave()
+
+    async def output(self) -> AsyncIterator[bytes]:
+        frames = Demultiplexer()
+        while block := await self._stream.read():
+            if self._terminal:
+                yield block
+                continue
+            for _, payload in frames.feed(block):
+                yield payload
+        self._watch.hint()
+
+    async def write(self, data: bytes) -> None:
+        try:
+            await self._stream.write(data)
+        except OSError:  # it has ended
+            return
+
+    async def close_input(self) -> None:
+        if self._terminal:
+            await self.write(_END_OF_INPUT)
+        else:
+            self._stream.end_input()
+
+    async def resize(self, size: TerminalSize) -> None:
+        if self._terminal:
+            await self._daemon.resize(self._container, rows=size.rows, columns=size.columns)
+
+    async def signal(self, number: int) -> None:
+        if not self._ended.done():
+            await self._daemon.signal(self._container, number)
+
+    async def wait(self) -> ExitStatus:
+        return await asyncio.shield(self._ended)
+
+    async def _end(self) -> None:
+        for number, patience in ((signal.SIGTERM, self._grace), (signal.SIGKILL, _UNKILLABLE)):
+            if not self._ended.done():
+                await self.signal(number)
+                self._watch.hint()
+                await asyncio.wait([self._ended], timeout=patience)
+        self._watch.close()

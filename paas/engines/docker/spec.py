@@ -1,0 +1,150 @@
+"""What a container is made of, as values in the words of Docker's API. Pure: nothing here talks to a daemon."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from paas.domain.build import Image
+from paas.domain.ids import AppId
+from paas.domain.instance import InstanceSpec
+from paas.engines.docker import labels
+from paas.errors import ArtifactGoneError, InvalidError
+
+PIDS_LIMIT = 512
+LOG_FILE_SIZE = "10m"
+LOG_FILES = "3"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside its own network namespace, where the router must reach it
+LOOPBACK = "127.0.0.1"
+
+_SHELL = "/bin/sh"
+_WHOLE_GROUP = "TINI_KILL_PROCESS_GROUP"
+"""Tells the container's init to pass signals on to a whole process group, not to its child alone (tini 0.19)."""
+
+_LEADER = f"""\
+unset {_WHOLE_GROUP}
+trap stopping=yes TERM
+exec 3>&1 2>/dev/null
+{_SHELL} -c "$1" >&3 2>&3 3>&-
+code=$?
+[ "$stopping" ] && while kill -0 -1 && sleep 0.05; do :; done
+exit $code"""
+"""Runs the command with both outputs in one, so that their order is kept, and outlives it while a stop is under way:
+a container ends with its leader, and what still finishes its work in there would have no grace."""
+
+_ONE_OFF_LEADER = f"""\
+unset {_WHOLE_GROUP}
+exec {_SHELL} -c "$1\""""
+
+Config = Mapping[str, object]
+"""The body of `POST /containers/create`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one container may take. 0 is no limit."""
+
+    memory_mib: int = 0
+    pids: int = PIDS_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a container is put: its network, and whether its port is to be found on the host's loopback too."""
+
+    network: str
+    published: bool = False
+
+
+def container_name(spec: InstanceSpec) -> str:
+    """Return the container's name. It ends in the instance's id: the daemon itself refuses to make it twice."""
+    return f"mini-{spec.app_name}-{spec.name}-{spec.id}"
+
+
+def network_name(app: AppId) -> str:
+    """Return the name of an app's network, which outlives the app's own name."""
+    return f"mini-{app}"
+
+
+def image_of(spec: InstanceSpec) -> Image:
+    """Return the image of `spec`; raises ArtifactGoneError where its artifact was built for another engine."""
+    if not isinstance(spec.artifact, Image):
+        raise ArtifactGoneError(
+            f"{spec.app_name} v{spec.version} was built for another engine. Push its commit again."
+        )
+    return spec.artifact
+
+
+def instance_config(spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits) -> Config:
+    """Return the container of a supervised instance."""
+    base = _config(spec, home_id=home_id, leader=_LEADER, one_off=False)
+    host = {
+        **_host(place, limits),
+        "LogConfig": {
+            "Type": "json-file",
+            "Config": {"max-size": LOG_FILE_SIZE, "max-file": LOG_FILES},
+        },
+    }
+    if not (place.published and spec.port):
+        return {**base, "HostConfig": host}
+    port = f"{spec.port}/tcp"
+    bindings = {port: [{"HostIp": LOOPBACK, "HostPort": ""}]}
+    return {**base, "ExposedPorts": {port: {}}, "HostConfig": {**host, "PortBindings": bindings}}
+
+
+def one_off_config(
+    spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits, terminal: bool
+) -> Config:
+    """Return the container of a one-off, whose output nobody but its caller keeps."""
+    return {
+        **_config(spec, home_id=home_id, leader=_ONE_OFF_LEADER, one_off=True),
+        "HostConfig": {**_host(place, limits), "LogConfig": {"Type": "none", "Config": {}}},
+        "Tty": terminal,
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "AttachStdin": True,
+    }
+
+
+def _config(spec: InstanceSpec, *, home_id: str, leader: str, one_off: bool) -> dict[str, object]:
+    config: dict[str, object] = {
+        "Image": image_of(spec).digest,
+        "Env": [f"{key}={value}" for key, value in sorted(_environment(spec).items())],
+        "Labels": labels.of_instance(spec, home_id=home_id, one_off=one_off),
+        "AttachStdout": True,
+        "AttachStderr": True,
+    }
+    if command := command_of(spec):  # it takes the place of the image's CMD, behind its ENTRYPOINT
+        config["Cmd"] = [_SHELL, "-c", leader, "mini", command]
+    return config
+
+
+def _host(place: Place, limits: Limits) -> dict[str, object]:
+    memory = limits.memory_mib * 1024 * 1024
+    return {
+        "NetworkMode": place.network,
+        "Init": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "PidsLimit": limits.pids,
+        "Memory": memory,
+        "MemorySwap": memory,
+        "RestartPolicy": {"Name": "no"},
+    }
+
+
+def command_of(spec: InstanceSpec) -> str | None:
+    """Return the command of `spec`; None where the image's own CMD is meant.
+
+    Raises InvalidError for a command that nothing can run.
+    """
+    if not spec.command:
+        return None
+    if not spec.command.strip() or "\0" in spec.command:
+        raise InvalidError(
+            f"The command of {spec.name} is blank or holds a NUL byte: write it in the Procfile."
+        )
+    return spec.command
+
+
+def _environment(spec: InstanceSpec) -> dict[str, str]:
+    """Return the variables: HOST is a default that config may override, the init's own switch is none."""
+    return {"HOST": EVERYWHERE, **dict(spec.environment), _WHOLE_GROUP: "1"}

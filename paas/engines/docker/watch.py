@@ -1,0 +1,95 @@
+"""The end of a container, found out at once: a handle on its first process wakes, the daemon says how it ended.
+
+Where containers are not processes of this machine that we can see, the end of their output wakes instead.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+from paas.clock import Clock
+from paas.domain.instance import ExitStatus
+from paas.engines.docker.client import Daemon
+from paas.errors import EngineUnavailableError
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 1.0
+_LOOKS = 12
+"""How often it is looked after a hint that may be wrong: about three seconds in all."""
+
+
+class Watch:
+    """Watches one container that runs. `pid` is its first process as seen from here, None where it is not."""
+
+    def __init__(self, container: str, pid: int, *, daemon: Daemon, clock: Clock) -> None:
+        self._container = container
+        self._daemon = daemon
+        self._clock = clock
+        self._hinted = asyncio.Event()
+        self._has_process_ended = False
+        self._handle = _handle_on(pid, container)
+        self.pid = pid if self._handle is not None else None
+        if self._handle is not None:
+            asyncio.get_running_loop().add_reader(self._handle, self._process_ended)
+
+    def hint(self) -> None:
+        """Say that it may have ended."""
+        self._hinted.set()
+
+    async def ended(self) -> ExitStatus:
+        """Return how it ended, once it has. As long as the daemon does not answer it is not known, and not dead."""
+        while True:
+            await self._hinted.wait()
+            self._hinted.clear()
+            status = await self._look()
+            if status is not None:
+                return status
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._handle is not None:
+            asyncio.get_running_loop().remove_reader(self._handle)
+            os.close(self._handle)
+            self._handle = None
+
+    def _process_ended(self) -> None:
+        if self._handle is not None:
+            asyncio.get_running_loop().remove_reader(self._handle)
+        self._has_process_ended = True
+        self.pid = None
+        self.hint()
+
+    async def _look(self) -> ExitStatus | None:
+        pause, looks = _FIRST_PAUSE, 0
+        while looks < _LOOKS or self._has_process_ended:
+            looks += 1
+            try:
+                state = await self._daemon.find(self._container)
+                if state is None:
+                    return ExitStatus(None)
+                if state.is_over:
+                    return state.exit
+            except EngineUnavailableError:
+                looks, pause = 0, _LONGEST_PAUSE
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return None
+
+
+def _handle_on(pid: int, container: str) -> int | None:
+    """Return a pidfd of a container's process; None where that pid is another's here, or nobody's.
+
+    It is looked at behind the open handle, so that a pid which changed hands in between is not taken.
+    """
+    if pid <= 0:
+        return None
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    try:
+        if container in Path(f"/proc/{pid}/cgroup").read_text():
+            return handle
+    except OSError:
+        pass
+    os.close(handle)
+    return None
