@@ -13,7 +13,7 @@ from tests.e2e.results import Result
 from tests.eventually import eventually
 
 Make = Callable[[str], Repository]
-SETTINGS = {"MINI_BOOT_LIMIT": "3", "MINI_STOP_GRACE": "1", "MINI_DRAIN_LIMIT": "2"}
+SETTINGS = {"MINI_BOOT_LIMIT": "5", "MINI_STOP_GRACE": "1", "MINI_DRAIN_LIMIT": "2"}
 
 NEVER_BINDS = "import time\nprint('waiting for godot', flush=True)\nwhile True: time.sleep(60)\n"
 ANOTHER_PORT = "import http.server\nhttp.server.HTTPServer(('127.0.0.1', 0), http.server.BaseHTTPRequestHandler).serve_forever()\n"

@@ -17,6 +17,7 @@ from builds.service import BuildService
 from paas.clock import SystemClock
 from paas.domain.app import App
 from paas.domain.build import Build, BuildState, Image
+from paas.domain.config import Secret
 from paas.domain.ids import Commit
 from paas.domain.names import AppName, ConfigKey
 from paas.errors import (
@@ -292,7 +293,7 @@ async def test_an_image_names_what_it_was_built_from(shop: Workshop) -> None:
 
 
 async def test_no_config_and_nothing_of_the_servers_environment_is_in_an_image(shop: Workshop) -> None:
-    shop.store.configs.save(shop.app.id, {ConfigKey("SECRET"): CANARY})
+    shop.store.configs.save(shop.app.id, {ConfigKey("SECRET"): Secret(CANARY)})
     environ = {
         "SECRET": CANARY,
         "HTTPS_PROXY": f"http://me:{CANARY}@proxy.invalid:1",

@@ -17,7 +17,7 @@ from tests.e2e.traffic import traffic
 from tests.eventually import eventually
 
 Make = Callable[[str], Repository]
-SETTINGS = {"MINI_BOOT_LIMIT": "5", "MINI_STOP_GRACE": "2", "MINI_DRAIN_LIMIT": "10"}
+SETTINGS = {"MINI_STOP_GRACE": "2", "MINI_DRAIN_LIMIT": "10"}
 READING = [
     "apps",
     "info",
