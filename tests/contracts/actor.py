@@ -8,6 +8,7 @@ import sys
 import threading
 
 PART = json.loads(sys.argv[1])
+HOST = os.environ.get("HOST", "127.0.0.1")
 
 
 def wait(seconds: float) -> None:
@@ -30,7 +31,7 @@ def act() -> None:
         sys.exit(PART["exits"])
     if PART["listens"]:
         wait(PART["listens_after"])
-        listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"]) + PART["port_shift"]))
+        listener = socket.create_server((HOST, int(os.environ["PORT"]) + PART["port_shift"]))
         print("listening", listener.getsockname()[1], flush=True)
     while True:
         signal.pause()

@@ -7,19 +7,23 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from paas.clock import SystemClock
-from paas.domain.build import Artifact, Slug
+from paas.domain.build import Artifact, Image, Slug
 from paas.domain.ids import AppId, Commit, InstanceId, new_id
-from paas.domain.instance import ExitStatus, Identity, InstanceSpec, ProcessIdentity
+from paas.domain.instance import ContainerIdentity, ExitStatus, Identity, InstanceSpec, ProcessIdentity
 from paas.domain.names import AppName, ProcessType
 from paas.engines.base import Engine
+from paas.engines.docker import DockerEngine
+from paas.engines.docker.spec import container_name
 from paas.engines.process import ProcessEngine, proc
 from paas.settings import Settings
 from paas.testing.behaviour import Behaviour
 from paas.testing.engine import FakeEngine
+from tests.dockerd import docker, image_with
 from tests.slugs import make_slug
 
 Exits = list[tuple[InstanceId, ExitStatus]]
@@ -40,6 +44,10 @@ class Stage(Protocol):
 
     def printed(self, spec: InstanceSpec) -> str:
         """Return what the instance has printed since the last call."""
+        ...
+
+    def reached_at(self, spec: InstanceSpec) -> str:
+        """Return the address at which an instance that listens on its port is reached."""
         ...
 
     def runs(self, identity: Identity) -> bool:
@@ -130,6 +138,9 @@ class FakeStage:
     def printed(self, spec: InstanceSpec) -> str:
         return self._outputs.read(spec.output)
 
+    def reached_at(self, spec: InstanceSpec) -> str:
+        return f"127.0.0.1:{spec.port}"
+
     def runs(self, identity: Identity) -> bool:
         return any(
             each.running and each.identity == identity for each in self._engine.machine.instances.values()
@@ -179,6 +190,9 @@ class ProcessStage:
     def printed(self, spec: InstanceSpec) -> str:
         return self._outputs.read(spec.output)
 
+    def reached_at(self, spec: InstanceSpec) -> str:
+        return f"127.0.0.1:{spec.port}"
+
     def runs(self, identity: Identity) -> bool:
         assert isinstance(identity, ProcessIdentity)
         process = proc.find(identity)
@@ -209,4 +223,73 @@ class ProcessStage:
         self.engine.on_exit(lambda id, status: self.exits.append((id, status)))
 
 
-STAGES: dict[str, Callable[[Path], Stage]] = {"fake": FakeStage, "process": ProcessStage}
+class DockerStage:
+    """The engine of containers, in a home of its own on the daemon of this machine."""
+
+    engine: DockerEngine
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(home=folder / "home", stop_grace=1.0)
+        self.exits: Exits = []
+        self.home_id = new_id()
+        self._outputs = _Outputs(folder)
+        self._foreigners: list[socket.socket] = []
+        self._begin()
+
+    def spec(self, behaviour: Behaviour, *, port: int | None = None) -> InstanceSpec:
+        part = shlex.quote(json.dumps(asdict(behaviour)))
+        return self.command(f"exec python3 -I -S /actor.py {part}", port=port)
+
+    def command(self, command: str, *, port: int | None = None, image: Image | None = None) -> InstanceSpec:
+        """Return a new instance of an image, else the actor's, that runs this command."""
+        return _spec(command, image or actor_image(), port=port, output=self._outputs.new())
+
+    def printed(self, spec: InstanceSpec) -> str:
+        return self._outputs.read(spec.output)
+
+    def reached_at(self, spec: InstanceSpec) -> str:
+        name = container_name(spec)
+        host = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name)
+        return f"{host}:{spec.port}"
+
+    def runs(self, identity: Identity) -> bool:
+        assert isinstance(identity, ContainerIdentity)
+        return docker("inspect", "-f", "{{.State.Running}}", identity.container, check=False) == "true"
+
+    def lose(self, artifact: Artifact) -> None:
+        assert isinstance(artifact, Image)
+        docker("image", "rm", "--force", artifact.digest)
+        actor_image.cache_clear()
+
+    def occupy(self, port: int) -> None:
+        self._foreigners.append(socket.create_server(("127.0.0.1", port)))
+
+    async def restart(self) -> None:
+        await self.engine.close()
+        self._begin()
+
+    async def close(self) -> None:
+        await self.engine.close()
+        self._begin()
+        await self.engine.recover({})
+        await self.engine.close()
+        self._outputs.close()
+        for foreigner in self._foreigners:
+            foreigner.close()
+
+    def _begin(self) -> None:
+        self.engine = DockerEngine(self.settings, home_id=self.home_id, clock=SystemClock())
+        self.engine.on_exit(lambda id, status: self.exits.append((id, status)))
+
+
+@cache
+def actor_image() -> Image:
+    """Return an image with the actor in it, this test run's own so that it may be lost."""
+    return image_with({"actor.py": Path(__file__).with_name("actor.py").read_text()}, label=new_id())
+
+
+STAGES: dict[str, Callable[[Path], Stage]] = {
+    "fake": FakeStage,
+    "process": ProcessStage,
+    "docker": DockerStage,
+}

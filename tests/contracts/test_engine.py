@@ -116,7 +116,7 @@ async def test_an_instance_has_an_address_once_it_listens(stage: Stage) -> None:
     spec = stage.spec(Behaviour(listens=True, listens_after=0.3), port=port)
     await stage.engine.start(spec)
     assert await stage.engine.address(spec.id, port) is None
-    assert await until_listening(stage, spec.id, port) == f"127.0.0.1:{port}"
+    assert await until_listening(stage, spec.id, port) == stage.reached_at(spec)
     assert await stage.engine.listening(spec.id) == (port,)
 
 

@@ -144,9 +144,9 @@ class Daemon:
         except NotFoundError:
             return None
 
-    async def create_network(self, name: str, *, subnet: str, marks: Mapping[str, str]) -> None:
+    async def create_network(self, name: str, *, subnet: str, gateway: str, marks: Mapping[str, str]) -> None:
         """Make a bridge network; raises ConflictError or RunFailedError where its name or its subnet is taken."""
-        addresses = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
+        addresses = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet, gateway=gateway)])
         await self._order(
             lambda api: api.create_network(
                 name, driver="bridge", ipam=addresses, labels=dict(marks), check_duplicate=True

@@ -79,7 +79,9 @@ class Networks:
         for subnet in islice(subnets.candidates(app, taken), _TRIES):
             try:
                 marks = labels.of_network(app, home_id=self._home_id)
-                return await self._daemon.create_network(name, subnet=subnet, marks=marks)
+                return await self._daemon.create_network(
+                    name, subnet=subnet, gateway=subnets.gateway_of(subnet), marks=marks
+                )
             except (ConflictError, RunFailedError) as error:
                 if await self._daemon.network(name):  # somebody else was as fast
                     return None

@@ -23,6 +23,11 @@ def candidates(app: str, taken: Iterable[str]) -> Iterator[str]:
             yield str(subnet)
 
 
+def gateway_of(subnet: str) -> str:
+    """Return the address in a subnet that is the machine's own."""
+    return str(IPv4Network(subnet).network_address + 1)
+
+
 def routed(table: str) -> list[str]:
     """Return the networks that this machine has routes to, of /proc/net/route (route(8)); the default route is none."""
     found = []

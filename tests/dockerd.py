@@ -1,0 +1,52 @@
+"""The Docker daemon of the tests that need one: whether it is here, and what one asks it."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from paas.domain.build import Image
+
+PYTHON = "mini-test/python:3.11"
+NODE = "mini-test/node:18"
+_REQUIRED = os.environ.get("MINI_TEST_REQUIRE") == "all"
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """Return what the docker command prints."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert not (check and done.returncode), f"docker {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def inspect(reference: str) -> dict[str, dict[str, object]]:
+    """Return what Docker knows of one image."""
+    document: Sequence[dict[str, dict[str, object]]] = json.loads(docker("image", "inspect", reference))
+    return document[0]
+
+
+def is_here() -> bool:
+    try:
+        return docker("image", "inspect", "--format", "{{.Id}}", PYTHON, check=False) != ""
+    except FileNotFoundError:
+        return False
+
+
+needs_docker = pytest.mark.skipif(
+    not _REQUIRED and not is_here(), reason="needs a Docker daemon with the images of .ci/docker"
+)
+
+
+def image_with(files: Mapping[str, str], *, label: str, lines: str = "") -> Image:
+    """Return an image of Python with these files at its root, and with more lines of a Dockerfile."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            Path(folder, name).write_text(text)
+        dockerfile = f"FROM {PYTHON}\nCOPY {' '.join(files)} /\nLABEL mini.test={label}\n{lines}\n"
+        Path(folder, "Dockerfile").write_text(dockerfile)
+        digest = docker("build", "--quiet", "--force-rm", folder)
+    return Image(digest=digest, reference=digest)
