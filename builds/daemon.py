@@ -3,6 +3,7 @@
 Everything blocks: call it on threads. `ImageBuild.stop` alone is for any thread, at any time.
 """
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from paas.errors import EngineUnavailableError, OperationCancelledError, PaasErr
 _ASK_LIMIT = 30
 """Seconds that Docker may take to answer a question; a build has its own limit."""
 
+_THIS_MACHINE = "unix:///var/run/docker.sock"
 _NOT_FOUND = 404
 _IN_USE = 409
 
@@ -100,11 +102,11 @@ class Daemon:
     @contextmanager
     def client(self, limit: float) -> Iterator[APIClient]:
         """Yield a connection on which Docker may be silent for `limit` seconds."""
+        address = kwargs_from_env(environment=self._environ)
         try:
-            client = APIClient(
-                version="auto", timeout=int(limit), **kwargs_from_env(environment=self._environ)
-            )
-        except (DockerException, RequestException) as error:
+            _knock(str(address.get("base_url", _THIS_MACHINE)))
+            client = APIClient(version="auto", timeout=int(limit), **address)
+        except (DockerException, RequestException, OSError) as error:
             raise unavailable(error) from error
         with client:
             yield client
@@ -210,6 +212,15 @@ def unavailable(error: Exception) -> EngineUnavailableError:
     return EngineUnavailableError(
         f"Docker does not answer ({error}); what runs is left as it is. Start it, and push again."
     )
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens on a unix socket: the SDK would leave its own one open then."""
+    scheme, _, path = address.partition("://")
+    if scheme in ("unix", "http+unix"):
+        with socket.socket(socket.AF_UNIX) as door:
+            door.settimeout(_ASK_LIMIT)
+            door.connect(path)
 
 
 def _build_error(error: Exception) -> PaasError:

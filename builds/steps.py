@@ -14,6 +14,8 @@ _NOISE = re.compile(
 )
 _BUILDERS_OWN = re.compile(r"Step \d+/\d+ : | ---> |Removing intermediate container [0-9a-f]{12}\n")
 _FOREIGN = re.compile(r"FROM (?:--\S+ )?(\S+)|COPY .*--from=(\S+)", re.IGNORECASE)
+_DEFAULT = re.compile(r"ARG (\w+)=[\"']?([^\"']+)[\"']?", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _CONTAINER = re.compile(r" ---> Running in ([0-9a-f]{12})")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CACHED = " ---> Using cache"
@@ -44,6 +46,7 @@ class Steps:
     def __init__(self, *, appended: int) -> None:
         self._appended = appended
         self._rest = ""
+        self._defaults: dict[str, str] = {}
         self._number = 0
         self._step = ""
         self._instruction = ""
@@ -83,7 +86,8 @@ class Steps:
             return StepFailedError(
                 self._step, instruction=self._instruction, code=int(returned[2]), lines=lines
             )
-        return sentence(message, step=self._step, instruction=self._instruction)
+        meant = _VARIABLE.sub(lambda name: self._defaults.get(name[1], name[0]), self._instruction)
+        return sentence(message, step=self._step, instruction=meant)
 
     def _line(self, line: str) -> list[str]:
         if step := _STEP.fullmatch(line):
@@ -106,6 +110,8 @@ class Steps:
         self._number, self._is_own = number, number > total
         if not self._is_own:
             shown = " ".join(instruction.split())
+            if default := _DEFAULT.fullmatch(shown):
+                self._defaults[default[1]] = default[2]
             self._step, self._instruction = f"Step {number}/{total}, `{shown[:200]}`,", shown
             # What is said next tells whether it was cached.
             self._waiting = f"Step {number}/{total}: {shown}"

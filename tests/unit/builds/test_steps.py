@@ -143,3 +143,10 @@ def test_any_other_failure_names_the_step_and_says_what_docker_says() -> None:
 
 def test_the_container_that_ran_last_is_known() -> None:
     assert after("RUN x").container == ID
+
+
+def test_a_base_image_that_an_argument_names_is_shown_by_its_default() -> None:
+    steps = Steps(appended=1)
+    for piece in (*step(1, 3, "ARG BASE=nosuch:1"), *step(2, 3, "FROM ${BASE}")):
+        steps.read(piece)
+    assert "The base image nosuch:1 is not" in steps.failure("pull access denied").message
