@@ -54,6 +54,9 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
 
 CATALOG: dict[str, Entry] = {entry.name: entry for section in SECTIONS.values() for entry in section}
 
+GROUPS = frozenset({"builds", "checks", "config", "domains", "releases", "server"})
+"""Those of the catalog that have commands of their own."""
+
 ALIASES: dict[str, str] = {
     "apps:create": "create",
     "apps:destroy": "destroy",
@@ -77,4 +80,4 @@ def expanded(arguments: list[str]) -> list[str]:
     if name in ALIASES:
         return [ALIASES[name], *rest]
     group, colon, command = name.partition(":")
-    return [group, command, *rest] if colon and command and group in CATALOG else arguments
+    return [group, command, *rest] if colon and command and group in GROUPS else arguments

@@ -45,7 +45,10 @@ def seconds(text: str, *, option: str) -> float:
 def moment(text: str, now: datetime, *, option: str) -> datetime:
     """Return the moment that a duration before now, or an RFC 3339 time, stands for."""
     if _DURATION.fullmatch(text):
-        return now - timedelta(seconds=seconds(text, option=option))
+        try:
+            return now - timedelta(seconds=seconds(text, option=option))
+        except OverflowError:
+            raise InvalidError(f"{option} goes further back than time itself; got {text!r}.") from None
     try:
         then = datetime.fromisoformat(text)
     except ValueError:

@@ -97,13 +97,14 @@ def edit(ctx: typer.Context, wait_lock: WaitLock = "15m") -> None:
 
     mini = invocation(ctx)
     before = _current(mini)
-    after = edited(before, mini.environ)
-    changes: dict[str, str | None] = {name: None for name in before if name not in after}
-    changes.update({name: value for name, value in after.items() if before.get(name) != value})
-    if not changes:
-        mini.output.progress("Nothing was changed.")
-        return
-    _change(mini, changes, sentence="Setting config vars and restarting", wait_lock=wait_lock)
+    with edited(before, mini.environ) as after:
+        changes: dict[str, str | None] = {name: None for name in before if name not in after}
+        changes.update({name: value for name, value in after.items() if before.get(name) != value})
+        if changes:
+            _change(mini, changes, sentence="Setting config vars and restarting", wait_lock=wait_lock)
+        else:
+            mini.output.progress("Nothing was changed.")
+            mini.output.result({"changed": False}, [])
 
 
 def _current(mini: Invocation) -> dict[str, str]:
@@ -114,8 +115,13 @@ def _change(mini: Invocation, changes: dict[str, str | None], *, sentence: str, 
     body = {"changes": changes, "wait_lock": seconds(wait_lock, option="--wait-lock")}
     begun = mini.client.change("PATCH", app_path(mini.app, "config"), Deployment, body=body)
     ended = complete(mini, begun, sentence=f"{sentence} {mini.app}...")
-    outcome = f"done, v{ended['release']}" if ended["changed"] else f"no change, still v{ended['serving']}"
-    mini.output.result(ended, [outcome])
+    mini.output.result(ended, [_outcome(ended)])
+
+
+def _outcome(ended: Deployment) -> str:
+    if ended["changed"]:
+        return f"done, v{ended['release']}"
+    return "no change" if ended["serving"] is None else f"no change, still v{ended['serving']}"
 
 
 def _pairs(pairs: list[str]) -> dict[str, str]:

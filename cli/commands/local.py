@@ -1,5 +1,6 @@
 """Local: the Procfile of the work tree in the foreground, with the app's config. honcho runs and prints it."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -99,13 +100,31 @@ def _run(
     from honcho.manager import Manager
     from honcho.printer import Printer
 
-    manager = Manager(Printer(sys.stdout))
+    manager = Manager(Printer(_Unbuffered(sys.stdout.fileno())))
     for name, command, port in _processes(procfile, counts, first_port=first_port):
         own = {**environment, "PORT": str(port), "PS": name, "MINI_RELEASE": "local"}
         manager.add_process(name, command, env=own, cwd=str(Path.cwd()))
     manager.loop()
     code = int(manager.returncode or 0)
     return 128 - code if code < 0 else code
+
+
+class _Unbuffered:
+    """Standard output for a printer that a signal handler uses too: a buffer must not be entered twice."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, text: str) -> None:
+        data = text.encode(errors="replace")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def flush(self) -> None:
+        """Nothing is ever held back."""
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
 
 
 def _processes(

@@ -65,7 +65,21 @@ def test_an_editor_that_changes_nothing_makes_no_release(
     assert api.bodies("PATCH", CONFIG) == []
 
 
-@pytest.mark.parametrize("editor", ["false", "no-such-editor-here", "sh -c 'echo nonsense > $0'"])
+def test_an_edit_that_the_server_refuses_keeps_the_text(
+    process: Processes, api: StandIn, environ: dict[str, str], folder: Path
+) -> None:
+    api.answers.clear()
+    api.answer("GET", CONFIG, {"release": 42, "variables": {}})
+    api.problem("PATCH", CONFIG, status=422, code="invalid", detail="The value of B is too long.")
+    environ |= {"EDITOR": "sh -c 'echo B=3 > $0'", "TMPDIR": str(folder)}
+    ran = process("config", "edit")
+    assert ran.code == 2
+    (kept,) = folder.glob("mini-config-*.env")
+    assert f"Your text is in {kept}." in ran.err
+    assert kept.read_text() == "B=3\n"
+
+
+@pytest.mark.parametrize("editor", ["false", "no-such-editor-here", "/", "'", "sh -c 'echo nonsense > $0'"])
 def test_an_edit_that_fails_changes_nothing_and_keeps_the_text(
     editor: str, process: Processes, api: StandIn, environ: dict[str, str], folder: Path
 ) -> None:
@@ -75,6 +89,13 @@ def test_an_edit_that_fails_changes_nothing_and_keeps_the_text(
     (kept,) = folder.glob("mini-config-*.env")
     assert f"Nothing was changed; your text is in {kept}." in ran.err
     assert api.bodies("PATCH", CONFIG) == []
+
+
+def test_no_change_before_the_first_release_names_none(process: Processes, api: StandIn) -> None:
+    unchanged = documents.deployment(kind="config", changed=False, release=None, serving=None)
+    api.answers.clear()
+    api.answer("PATCH", CONFIG, unchanged)
+    assert process("config", "unset", "A").out == "no change\n"
 
 
 def test_every_change_carries_a_key_of_its_own(process: Processes, api: StandIn) -> None:

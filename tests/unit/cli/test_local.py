@@ -50,6 +50,19 @@ def test_ctrl_c_stops_all(process: Processes, folder: Path) -> None:
     assert local.returncode == 130
 
 
+@pytest.mark.parametrize("attempt", range(5))
+def test_ctrl_c_stops_all_amid_a_flood_of_lines(process: Processes, folder: Path, attempt: int) -> None:
+    (folder / "Procfile").write_text("web: while :; do echo ready; done\n")
+    with process.start("local") as local:
+        assert local.stdout is not None
+        while b"ready" not in local.stdout.readline():
+            pass
+        local.stdout.read(4096 * (attempt + 1))
+        local.send_signal(signal.SIGINT)
+        local.communicate(timeout=20)
+    assert local.returncode == 130
+
+
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [

@@ -1,9 +1,10 @@
 """Reading command lines: options everywhere, colon forms, groups that list by default."""
 
 import pytest
+from typer import _click as click
 
-from cli.catalog import expanded
-from cli.parser import with_command
+from cli.catalog import CATALOG, GROUPS, expanded
+from cli.parser import Group, root, with_command
 from tests.unit.cli import documents
 from tests.unit.cli.conftest import Runner
 from tests.unit.cli.stand_in import StandIn
@@ -20,10 +21,17 @@ from tests.unit.cli.stand_in import StandIn
         (["apps:create", "x"], ["create", "x"]),
         (["ps"], ["ps"]),
         (["nothing:here"], ["nothing:here"]),
+        (["run:detached", "rake"], ["run:detached", "rake"]),
     ],
 )
 def test_colon_forms_are_taken_apart(arguments: list[str], expected: list[str]) -> None:
     assert expanded(arguments) == expected
+
+
+def test_exactly_the_groups_have_colon_forms_of_their_own() -> None:
+    context = click.Context(root())
+    commands = {name: root().get_command(context, name) for name in CATALOG}
+    assert {name for name, command in commands.items() if isinstance(command, Group)} == GROUPS
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ def test_a_duration_is_read(text: str, expected: float) -> None:
     assert seconds(text, option="--x") == expected
 
 
+def test_a_duration_beyond_all_time_is_refused() -> None:
+    with pytest.raises(InvalidError, match="--since goes further back"):
+        moment("999999999d", NOW, option="--since")
+
+
 @pytest.mark.parametrize("text", ["", "-1", "1w", "1 m", "m", "1m\n", "\u0661m", "inf", "nan"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(InvalidError, match="--x must be a duration"):
