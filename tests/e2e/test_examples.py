@@ -22,7 +22,8 @@ def deployed(repository: Make, folder: str) -> Repository:
 
 
 def test_every_example_is_deployed_here() -> None:
-    assert FOLDERS == ["hello-python", "node-hello", "web-worker"]
+    # The one with a Dockerfile is built in test_docker_builds: this engine runs no containers.
+    assert FOLDERS == ["dockerfile-app", "hello-python", "node-hello", "web-worker"]
 
 
 def test_hello_python_greets(mini: Mini, repository: Make) -> None:
