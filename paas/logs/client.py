@@ -12,12 +12,14 @@ from pathlib import Path
 
 from paas.clock import Clock
 from paas.domain.ids import AppId, InstanceId
+from paas.domain.instance import ExitStatus, Identity, ProcessIdentity
 from paas.domain.log import LogFilter, LogLine
 from paas.logs.connection import PlaneConnection
 from paas.logs.keeper import Keeper
 from paas.logs.process import runtime_of
 from paas.logs.pump import Source
 from paas.logs.reader import Cursor, latest, tail
+from paas.logs.witness import exit_file
 from paas.platform_lines import PlatformLines
 from paas.settings import Settings
 from paas.threads import in_thread
@@ -42,6 +44,7 @@ class LogPlane:
         self._clock = clock
         self._sources: dict[str, Source] = {}
         self._held: dict[str, int] = {}
+        self._witnessed: dict[str, ProcessIdentity] = {}
         self._followers: dict[str, set[asyncio.Event]] = {}
         self._is_closed = False
         self._own: PlatformLines | None = None
@@ -63,6 +66,17 @@ class LogPlane:
         """Return the FIFO whose lines go into the app's log as `instance`'s until `finish`. May be repeated."""
         return self._add(Source(id, app, instance, version, str(self._fifo(id))))
 
+    def witness(self, id: InstanceId, identity: Identity) -> None:
+        """Have it written down how the instance ends, until `finish`, should no control plane be there then."""
+        if isinstance(identity, ProcessIdentity):
+            self._witnessed[id] = identity
+            if self._keeper.connection:
+                self._keeper.connection.post("witness", **_who(id, identity))
+
+    async def exit_of(self, id: InstanceId) -> ExitStatus:
+        """Return how an instance ended while no control plane was there, as far as it is known."""
+        return await in_thread(_read_exit, exit_file(self._folder, id))
+
     def platform_fifo(self, name: str) -> Path:
         """Return the FIFO for the `PlatformLines` of a plane such as `router-0`. May be repeated."""
         source = f"platform-{name}"
@@ -75,6 +89,7 @@ class LogPlane:
         """
         await self._keeper.call("finish", within=FINISH_LIMIT, source=id)
         self._sources.pop(id, None)
+        self._witnessed.pop(id, None)
         if (held := self._held.pop(id, None)) is not None:
             os.close(held)
         self._fifo(id).unlink(missing_ok=True)
@@ -99,6 +114,8 @@ class LogPlane:
         """Tell a log plane all that it has to know."""
         for source in self._sources.values():
             connection.post("collect", **_fields(source))
+        for id, identity in self._witnessed.items():
+            connection.post("witness", **_who(id, identity))
         for app in self._followers:
             connection.post("follow", app=app)
         await connection.request("hello")
@@ -208,6 +225,17 @@ def _held_fifo(path: Path) -> int:
     with suppress(OSError):  # over the user's limit, or more is in it than the new size holds
         fcntl.fcntl(held, fcntl.F_SETPIPE_SZ, FIFO_SIZE)
     return held
+
+
+def _who(id: str, identity: ProcessIdentity) -> dict[str, str | int]:
+    return {"source": id, "pid": identity.pid, "start_time": identity.start_time}
+
+
+def _read_exit(path: Path) -> ExitStatus:
+    try:
+        return ExitStatus(int(path.read_text()))
+    except FileNotFoundError:
+        return ExitStatus(None)
 
 
 def _fields(source: Source) -> dict[str, str | int]:

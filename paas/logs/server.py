@@ -19,6 +19,7 @@ from paas.logs.pump import Pump, Source
 from paas.logs.spool import ids_in, sweep
 from paas.logs.storage import Storage
 from paas.logs.wire import PROTOCOL, Message, decode, number, text
+from paas.logs.witness import Witness
 
 BREATH = 0.002
 """Pause after a round of small reads, in seconds: an app that prints line by line is read 500 times a second at most."""
@@ -35,6 +36,7 @@ class LogServer:
         self._lock = _lock(folder / "lock")
         self._storage = Storage(logs, budget=budget, spools=ids_in(folder))
         self._pumps: dict[int, Pump] = {}
+        self._witness = Witness(folder)
         self._connections: dict[int, Connection] = {}
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = False
@@ -96,6 +98,9 @@ class LogServer:
                 self._stopping = True
             elif connection := self._connections.get(file):
                 self._converse(connection, event)
+            elif self._witness.has(file):
+                self._requests.unregister(file)
+                self._witness.testify(file)
 
     def _accept(self) -> None:
         peer, _ = self._listener.accept()
@@ -141,6 +146,11 @@ class LogServer:
                 return {"pid": os.getpid(), "version": PROTOCOL}
             case "collect":
                 self._collect(_source(message))
+            case "witness":
+                pid, start_time = number(message, "pid"), number(message, "start_time")
+                pidfd = self._witness.watch(text(message, "source"), pid=pid, start_time=start_time)
+                if pidfd is not None:
+                    self._requests.register(pidfd, select.EPOLLHUP)
             case "finish":
                 self._finish(text(message, "source"))
             case "follow":
@@ -173,6 +183,7 @@ class LogServer:
             self._remember()
 
     def _finish(self, id: str) -> None:
+        self._witness.forget(id)  # a descriptor that is closed leaves the epoll by itself
         pump = self._find(id)
         if pump is None:
             return

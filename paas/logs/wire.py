@@ -7,7 +7,7 @@ come. It sends no lines: who follows reads them from the segments, as slowly as 
 
 import json
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Rises when the messages, the segments or the spools take another form."""
 
 MESSAGE_LIMIT = 64 * 1024

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from paas.domain.ids import InstanceId
-from paas.domain.instance import ExitStatus, Instance
+from paas.domain.instance import Instance
 from paas.engines.base import Found
 from paas.supervisor.journal import CRASH
 from paas.supervisor.moment import RUNNING, ended
@@ -59,13 +59,21 @@ class Adoption:
         await self._lines.collect(
             id=instance.id, app=instance.app, instance=instance.name, version=instance.version
         )
+        self._lines.witness(instance.id, seen.identity)
         self._seen.put(instance, now=now)
         if seen.exit is not None:
             self._seen.exited(instance.id, Exit(seen.exit, now, jitter=self._jitter()))
 
     async def _give_up(self, instance: Instance) -> None:
+        """End it in the books. How it ended is known where the log plane has seen it: then that is a crash as any."""
+        status = await self._lines.exit_of(instance.id)
+        if status.code is not None and instance.state in RUNNING and instance.cause != ATTACHED:
+            now = self._clock.monotonic()
+            self._seen.put(instance, now=now)
+            self._seen.exited(instance.id, Exit(status, now, jitter=self._jitter()))
+            return
         cause = _LEFT_ALONE if instance.cause == ATTACHED else _LOST
-        over = await in_thread(self._store.instances.ended, instance.id, ExitStatus(None), cause=cause)
+        over = await in_thread(self._store.instances.ended, instance.id, status, cause=cause)
         ending = Ending.EXCUSED if instance.state in RUNNING else Ending.STOPPED
         self._seen.ended_as(over, ending, at=self._clock.monotonic())
         self._seen.leftovers[over.id] = over

@@ -142,6 +142,7 @@ class Executor:
             now = self._clock.monotonic()
             self._seen.exited(instance.id, Exit(ExitStatus(None), now, reason=error.message))
             return
+        self._lines.witness(instance.id, identity)
         # Known here before it is written down: where that fails, it is still not started a second time.
         self._seen.put(replace(instance, identity=identity), now=self._clock.monotonic())
         stored = await in_thread(self._store.instances.identified, instance.id, identity)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from paas.domain.ids import AppId, InstanceId
+from paas.domain.instance import ExitStatus, Identity
 from paas.domain.log import LogFilter, LogLine
 from paas.domain.route import RoutingTable
 
@@ -30,6 +31,14 @@ class Lines(Protocol):
 
     async def collect(self, *, id: InstanceId, app: AppId, instance: str, version: int) -> Path:
         """Return the FIFO whose lines are the instance's from now on. Repeating it is fine."""
+        ...
+
+    def witness(self, id: InstanceId, identity: Identity) -> None:
+        """Have it written down how the instance ends, should no control plane be there then. Never blocks."""
+        ...
+
+    async def exit_of(self, id: InstanceId) -> ExitStatus:
+        """Return how an instance ended while no control plane was there, as far as it is known."""
         ...
 
     async def finish(self, id: InstanceId) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from paas.domain.ids import AppId, InstanceId
+from paas.domain.instance import ExitStatus, Identity
 from paas.domain.log import LogFilter, LogLine
 from paas.domain.route import RoutingTable
 from paas.errors import UnreachableError
@@ -55,6 +56,8 @@ class FakeLines:
     folder: Path
     lines: list[tuple[AppId, LogLine]] = field(default_factory=list)
     finished: list[InstanceId] = field(default_factory=list)
+    exits: dict[InstanceId, ExitStatus] = field(default_factory=dict)
+    """How instances ended unseen, as the test wants it."""
     _fifos: dict[InstanceId, "_Fifo"] = field(default_factory=dict)
 
     async def collect(self, *, id: InstanceId, app: AppId, instance: str, version: int) -> Path:
@@ -63,6 +66,12 @@ class FakeLines:
             os.mkfifo(path, 0o600)
             self._fifos[id] = _Fifo(path, os.open(path, os.O_RDWR | os.O_NONBLOCK), app, instance, version)
         return path
+
+    def witness(self, id: InstanceId, identity: Identity) -> None:
+        """Nothing is watched here."""
+
+    async def exit_of(self, id: InstanceId) -> ExitStatus:
+        return self.exits.get(id, ExitStatus(None))
 
     async def finish(self, id: InstanceId) -> None:
         self.finished.append(id)

@@ -57,14 +57,17 @@ def restarted(mini: Mini, app: str, pids: dict[str, int]) -> dict[str, object]:
     return row
 
 
-def test_an_instance_that_died_without_a_control_plane_is_started_again(mini: Mini, repository: Make) -> None:
+def test_an_instance_that_died_without_a_control_plane_tells_how_it_ended(
+    mini: Mini, repository: Make
+) -> None:
     repository("alone").write(apps.web()).create()
     pids, http = mini.up("alone", web=1), mini.http
     end_control_plane(mini)
     mini.request("alone", "/exit/42", address=http)
     eventually(lambda: not alive(pids["web.1"]))
     mini.ps("alone")  # starts the control plane again
-    eventually(lambda: restarted(mini, "alone", pids))
+    after = eventually(lambda: restarted(mini, "alone", pids))
+    assert (after["exit"], after["restarts"]) == ("exit 42", 1)
     assert mini.get("alone").startswith("one web.1 v1 ")
     assert_no_orphans(mini)
 

@@ -1,18 +1,13 @@
 """Handles on processes that can never come to mean another one (pidfd_open(2)). A bare pid is never signalled."""
 
-import fcntl
 import os
 import signal
-import struct
 from contextlib import suppress
 
+from paas import exit_codes
 from paas.domain.instance import ProcessIdentity
 from paas.engines.process import proc
 
-_INFO = struct.Struct("=QQ11Ii")
-"""`struct pidfd_info` as first published, 64 bytes: mask, cgroup id, eleven ids, wait status (linux/pidfd.h)."""
-_GET_INFO = (3 << 30) | (_INFO.size << 16) | (0xFF << 8) | 11
-_INFO_EXIT = 1 << 3
 _SIGNAL_GROUP = 1 << 2
 
 
@@ -90,7 +85,7 @@ def exit_code(handle: int, who: ProcessIdentity) -> int | None:
         process = proc.find(who)
         if process and process.dead:
             return os.waitstatus_to_exitcode(process.wait_status)
-        return _exit_code_of_reaped(handle)
+        return exit_codes.of_reaped(handle)
     if result is None:
         return None
     return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
@@ -105,13 +100,3 @@ def reap(handle: int) -> None:
 def close(handle: int) -> None:
     """Let go of a handle."""
     os.close(handle)
-
-
-def _exit_code_of_reaped(handle: int) -> int | None:
-    info = bytearray(_INFO.pack(_INFO_EXIT, *[0] * 13))
-    try:
-        fcntl.ioctl(handle, _GET_INFO, info)
-    except OSError:  # ENOTTY, EINVAL: a kernel that does not tell
-        return None
-    mask, *_, status = _INFO.unpack(info)
-    return os.waitstatus_to_exitcode(status) if mask & _INFO_EXIT else None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from paas.domain.instance import ExitStatus
 from paas.errors import NotHealthyError
 from paas.testing.behaviour import Behaviour, OnTerm
 from tests.unit.paas.supervisor.house import House, a_house
@@ -219,6 +220,20 @@ async def test_after_a_reboot_all_that_should_run_is_started_at_once(house: Hous
 
     assert house.clock.monotonic() - begun < 3
     assert sorted(house.running()) == ["web.1", "web.2", "worker.1"]
+
+
+async def test_an_end_that_only_the_log_plane_saw_is_told_as_any_other(house: House) -> None:
+    house.scale(web=2)
+    release = await house.deploy(WEB)
+    house.lines.exits[house.running()["web.1"]] = ExitStatus(42)
+
+    await house.restart_control_plane(reboot=True)
+    await house.clock.until(lambda: len(house.running()) == 2 and house.is_quiet(release))
+
+    shown = {view.instance.name: view.instance for view in house.supervisor.instances(house.app.id)}
+    assert (shown["web.1"].restarts, shown["web.1"].exit) == (1, ExitStatus(42))
+    assert (shown["web.2"].restarts, shown["web.2"].exit) == (0, None)
+    assert "Process ended: exit 42" in house.lines.said("web.1")
 
 
 async def test_while_the_engine_is_silent_nothing_is_started_twice(house: House) -> None:
