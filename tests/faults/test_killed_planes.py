@@ -64,9 +64,7 @@ def test_apps_serve_and_print_on_while_a_plane_is_killed(
     assert_survives(mini, chatty.name, strike, times=KILLS)
 
 
-def test_a_killed_router_is_back_within_a_second_and_refuses_no_connection(
-    mini: Mini, chatty: Repository
-) -> None:
+def test_a_killed_router_is_back_by_itself_and_refuses_no_connection(mini: Mini, chatty: Repository) -> None:
     assert_router_comes_back(mini, chatty.name, times=KILLS)
 
 
@@ -86,7 +84,6 @@ def assert_router_comes_back(mini: Mini, app: str, *, times: int) -> float:
             traffic.flows()
     assert traffic.refused == 0
     assert len(traffic.lost) <= times * CLIENTS
-    assert traffic.longest_silence < 1.0
     assert mini.pids(app) == pids
     assert_each_kept_once(mini, app, instances=INSTANCES)
     return traffic.longest_silence
@@ -126,4 +123,5 @@ def test_apps_survive_a_hundred_kills(
 @pytest.mark.timeout(3600)
 def test_a_router_comes_back_a_hundred_times(mini: Mini, chatty: Repository) -> None:
     silence = assert_router_comes_back(mini, chatty.name, times=100)
+    assert silence < 1.0
     print(f"100 kills of the router: longest silence of a client {silence:.3f} s")

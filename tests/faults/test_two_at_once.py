@@ -1,8 +1,7 @@
 """Two who change one app at once: the second one queues, or is told who holds the lease."""
 
 from collections.abc import Callable
-
-import pytest
+from pathlib import Path
 
 from tests.e2e import apps
 from tests.e2e.harness import Mini, Repository
@@ -10,13 +9,6 @@ from tests.eventually import eventually
 from tests.faults.census import assert_no_orphans
 
 SETTINGS = {"MINI_STOP_GRACE": "2", "MINI_DRAIN_LIMIT": "1"}
-SLOW_RELEASE = "sleep 3"
-
-
-@pytest.fixture
-def shop(mini: Mini, repository: Callable[[str], Repository]) -> Repository:
-    """An app whose release phase takes its time."""
-    return repository("shop").write(apps.web_and_worker(release=SLOW_RELEASE)).create()
 
 
 def is_under_way(mini: Mini) -> bool:
@@ -24,13 +16,19 @@ def is_under_way(mini: Mini) -> bool:
     return state in ("building", "releasing", "starting")
 
 
-def test_a_second_push_queues_or_is_refused_as_it_wishes(mini: Mini, shop: Repository) -> None:
-    shop.write(apps.web_and_worker("two", release=SLOW_RELEASE)).commit("Two")
+def test_a_second_push_queues_or_is_refused_as_it_wishes(
+    mini: Mini, repository: Callable[[str], Repository], tmp_path: Path
+) -> None:
+    shop, green = repository("shop").write(apps.web_and_worker()).create(), tmp_path / "green"
+    waiting = f"until test -e {green}; do sleep 0.02; done"
+    shop.write(apps.web_and_worker("two", release=waiting)).commit("Two")
     first = mini.started("mini", "push", cwd=shop.path)
     eventually(lambda: is_under_way(mini))
     shop.write(apps.web_and_worker("three")).commit("Three")
     shop.try_push("--wait-lock", "0").refused(5, "push")
     second = mini.started("mini", "push", cwd=shop.path)
+    eventually(lambda: len(mini.api("/v1/apps/shop/deployments")) == 3)
+    green.touch()
     out, err = first.communicate(timeout=60)
     assert (first.returncode, out.split()[0]) == (0, "v2"), err
     out, err = second.communicate(timeout=60)
