@@ -17,19 +17,18 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 import uvicorn
 
 from api.app import create_app
+from api.engines import equipment, settled_engine
 from api.housekeeping import housekeeping
 from api.listeners import BACKLOG, PeerCheckedProtocol, bound, listen_tcp, listen_unix
 from api.ownership import admin_token, take_home
 from api.services import Services
 from builds.repository import Repositories
 from builds.service import BuildService
-from builds.slug import SlugBuilder
 from paas.clock import SystemClock
-from paas.engines.process import ProcessEngine
-from paas.errors import EngineMismatchError, PaasError, UnsupportedError, exit_code
+from paas.errors import PaasError, UnsupportedError, exit_code
 from paas.logs.client import LogPlane
 from paas.router.processes import Routers
-from paas.settings import EngineChoice, Settings
+from paas.settings import Settings
 from paas.store.database import Store
 from paas.supervisor.loop import Supervisor
 from releases.deploy import Deployer
@@ -68,26 +67,6 @@ def check_platform(system: str, kernel: str) -> None:
     numbers = tuple(int(part) for part in kernel.split("-", maxsplit=1)[0].split(".")[:2] if part.isdigit())
     if system != "Linux" or numbers < OLDEST_KERNEL:
         raise UnsupportedError(f"mini runs on Linux 5.4 or newer (WSL 2 too); this is {system} {kernel}.")
-
-
-def settled_engine(store: Store, wanted: EngineChoice) -> EngineChoice:
-    """Return the engine of this home, settled for good at the first start.
-
-    Raises EngineMismatchError where another one is asked for later, UnsupportedError for one that is not there.
-    """
-    settled = store.meta.engine()
-    if settled is None:
-        choice = EngineChoice.PROCESS if wanted is EngineChoice.AUTO else wanted
-        if choice is not EngineChoice.PROCESS:
-            raise UnsupportedError(f"This version has no {choice} engine yet. Start with --engine process.")
-        store.meta.settle_engine(choice)
-        return choice
-    if wanted not in (EngineChoice.AUTO, settled):
-        raise EngineMismatchError(
-            f"This home runs on the {settled} engine, settled at its first start. For the {wanted} engine start "
-            "a server with another MINI_HOME and push your apps to it."
-        )
-    return settled
 
 
 class _Server(uvicorn.Server):
@@ -151,7 +130,7 @@ async def _control_plane(
         store = Store.open(settings, clock=clock)
         stack.callback(store.close)
         await stack.enter_async_context(housekeeping(store, clock=clock))
-        engine_choice = settled_engine(store, settings.engine)
+        engine_choice = await settled_engine(store, settings.engine)
 
         logs = LogPlane(settings, clock=clock)
         await logs.start()
@@ -160,7 +139,7 @@ async def _control_plane(
         await routers.start()
         stack.push_async_callback(routers.stop)
 
-        engine = ProcessEngine(settings, home_id=store.meta.home_id(), clock=clock)
+        engine, builder = equipment(engine_choice, settings, home_id=store.meta.home_id(), clock=clock)
         stack.push_async_callback(engine.close)
         supervisor = Supervisor(
             store=store,
@@ -176,7 +155,7 @@ async def _control_plane(
             store=store,
             settings=settings,
             clock=clock,
-            builder=SlugBuilder(settings, marks=engine.marks),
+            builder=builder,
             repositories=repositories,
         )
         outputs = Outputs(settings, clock=clock)

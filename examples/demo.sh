@@ -4,7 +4,7 @@ set -eu
 
 examples=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/mini-demo.XXXXXX")
-export MINI_HOME="$work/home" MINI_LISTEN=127.0.0.1:0 MINI_HTTP=127.0.0.1:0
+export MINI_HOME="$work/home" MINI_LISTEN=127.0.0.1:0 MINI_HTTP=127.0.0.1:0 MINI_ENGINE="${MINI_ENGINE:-process}"
 export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@example.com GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@example.com
 
 tell() { printf '\n\033[1m# %s\033[0m\n' "$*"; }

@@ -113,6 +113,8 @@ class Prober:
     async def _why_silent(self, examined: Examined) -> str:
         ports = await self._engine.listening(examined.instance.id)
         within = f"within {self._boot_limit:.0f} s"
+        if examined.port in ports:
+            return f"listens on its PORT {examined.port} only inside its container: let it bind 0.0.0.0, not 127.0.0.1"
         if ports:
             others = ", ".join(map(str, ports))
             return f"listens on port {others} but not on its PORT {examined.port} {within}: let it read $PORT"

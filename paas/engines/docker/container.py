@@ -46,7 +46,7 @@ class LiveContainer:
     ) -> None:
         self.id = id
         self.identity = ContainerIdentity(state.id)
-        self._host, self._published = state.host, state.published
+        self._host, self._port, self._published = state.host, state.owner.port, state.published
         self._daemon = daemon
         self._clock = clock
         self._tell = tell
@@ -78,11 +78,12 @@ class LiveContainer:
         """Return where a router reaches it once it listens on `port`."""
         if self.ended.done() or not self._host:
             return None
-        address = f"127.0.0.1:{self._published}" if self._published else f"{self._host}:{port}"
+        inside = self._port or port
+        address = f"127.0.0.1:{self._published}" if self._published else f"{self._host}:{inside}"
         if self._watch.pid is None:
             return address if await accepts(address) else None
         found = await self.listening()
-        return address if any(each.port == port and each.reachable for each in found) else None
+        return address if any(each.port == inside and each.reachable for each in found) else None
 
     async def listening(self) -> list[Listener]:
         """Return the sockets that listen inside; none where its processes cannot be seen from here."""

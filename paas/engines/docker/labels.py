@@ -10,6 +10,7 @@ HOME = "mini.home"
 _APP = "mini.app"
 _INSTANCE = "mini.instance"
 _ONE_OFF = "mini.one-off"
+_PORT = "mini.port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +20,18 @@ class Owner:
     app: AppId
     instance: InstanceId
     one_off: bool
+    port: int | None
+    """The port that it is to listen on, inside; None where it serves none."""
 
 
-def of_instance(spec: InstanceSpec, *, home_id: str, one_off: bool) -> dict[str, str]:
+def of_instance(spec: InstanceSpec, *, port: int | None, home_id: str, one_off: bool) -> dict[str, str]:
     """Return the labels of an instance's container; the last four are for people who look at `docker ps`."""
     return {
         HOME: home_id,
         _APP: spec.app,
         _INSTANCE: spec.id,
         _ONE_OFF: "true" if one_off else "false",
+        _PORT: str(port or ""),
         "mini.app-name": spec.app_name,
         "mini.name": spec.name,
         "mini.release": f"v{spec.version}",
@@ -46,6 +50,7 @@ def owner_of(labels: Mapping[str, str]) -> Owner:
         app=AppId(labels.get(_APP, "")),
         instance=InstanceId(labels.get(_INSTANCE, "")),
         one_off=labels.get(_ONE_OFF) == "true",
+        port=int(labels.get(_PORT) or 0) or None,
     )
 
 

@@ -73,6 +73,11 @@ def image_of(spec: InstanceSpec) -> Image:
     return spec.artifact
 
 
+def port_of(spec: InstanceSpec) -> int | None:
+    """Return the port that the instance listens on inside its container, which has all ports to itself."""
+    return spec.port and (image_of(spec).port or spec.port)
+
+
 def instance_config(spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits) -> Config:
     """Return the container of a supervised instance."""
     base = _config(spec, home_id=home_id, leader=_LEADER, one_off=False)
@@ -83,11 +88,12 @@ def instance_config(spec: InstanceSpec, place: Place, *, home_id: str, limits: L
             "Config": {"max-size": LOG_FILE_SIZE, "max-file": LOG_FILES},
         },
     }
-    if not (place.published and spec.port):
+    port = port_of(spec)
+    if not (place.published and port):
         return {**base, "HostConfig": host}
-    port = f"{spec.port}/tcp"
-    bindings = {port: [{"HostIp": LOOPBACK, "HostPort": ""}]}
-    return {**base, "ExposedPorts": {port: {}}, "HostConfig": {**host, "PortBindings": bindings}}
+    inside = f"{port}/tcp"
+    bindings = {inside: [{"HostIp": LOOPBACK, "HostPort": ""}]}
+    return {**base, "ExposedPorts": {inside: {}}, "HostConfig": {**host, "PortBindings": bindings}}
 
 
 def one_off_config(
@@ -108,7 +114,7 @@ def _config(spec: InstanceSpec, *, home_id: str, leader: str, one_off: bool) -> 
     config: dict[str, object] = {
         "Image": image_of(spec).digest,
         "Env": [f"{key}={value}" for key, value in sorted(_environment(spec).items())],
-        "Labels": labels.of_instance(spec, home_id=home_id, one_off=one_off),
+        "Labels": labels.of_instance(spec, port=port_of(spec), home_id=home_id, one_off=one_off),
         "AttachStdout": True,
         "AttachStderr": True,
     }
@@ -147,4 +153,5 @@ def command_of(spec: InstanceSpec) -> str | None:
 
 def _environment(spec: InstanceSpec) -> dict[str, str]:
     """Return the variables: HOST is a default that config may override, the init's own switch is none."""
-    return {"HOST": EVERYWHERE, **dict(spec.environment), _WHOLE_GROUP: "1"}
+    port = {"PORT": str(port_of(spec))} if spec.port else {}
+    return {"HOST": EVERYWHERE, **dict(spec.environment), **port, _WHOLE_GROUP: "1"}
