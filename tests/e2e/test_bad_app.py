@@ -163,8 +163,8 @@ def test_a_port_that_another_program_took_is_passed_over(mini: Mini, shop: Repos
         mini.up("shop", web=3)
         ports = {row["port"] for row in mini.instances("shop") if row["type"] == "web"}
         assert len(ports - foreign) == 3
-        answered = {mini.get("shop").split()[1] for _ in range(30)}
-        assert answered == {"web.1", "web.2", "web.3"}
+        names = {"web.1", "web.2", "web.3"}
+        eventually(lambda: {mini.get("shop").split()[1] for _ in range(12)} == names)
     mini.ok("scale", "web=1", "-a", "shop")
     mini.up("shop", web=1)
 

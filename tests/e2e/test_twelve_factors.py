@@ -127,8 +127,8 @@ def test_processes_share_nothing_and_their_scratch_goes_with_them(mini: Mini, re
     shop = repository("processes").write(apps.web()).create()
     mini.ok("scale", "web=2", "-a", shop.name)
     mini.get(shop.name, "/write/mine")
-    seen = {mini.get(shop.name, "/files") for _ in range(8)}
-    assert seen == {"Procfile web.py", "Procfile mine web.py"}
+    both = {"Procfile web.py", "Procfile mine web.py"}
+    eventually(lambda: {mini.get(shop.name, "/files") for _ in range(8)} == both)
     folders = {Path(f"/proc/{pid}/cwd").readlink() for pid in mini.pids(shop.name).values()}
     assert len(folders) == 2
     mini.ok("restart", "-a", shop.name)
@@ -149,9 +149,9 @@ def test_requests_go_only_to_an_instance_that_listens_on_its_port(
     assert {mini.get(shop.name).split()[1] for _ in range(20)} == {"web.1"}
     (tmp_path / "gate").touch()
     mini.up(shop.name, web=2)
-    assert {mini.get(shop.name).split()[1] for _ in range(20)} == {"web.1", "web.2"}
+    eventually(lambda: {mini.get(shop.name).split()[1] for _ in range(8)} == {"web.1", "web.2"})
     ports = {row["port"] for row in mini.instances(shop.name)}
-    assert {int(mini.get(shop.name, "/env/PORT")) for _ in range(20)} == ports
+    eventually(lambda: {int(mini.get(shop.name, "/env/PORT")) for _ in range(8)} == ports)
 
 
 def test_process_types_are_scaled_each_on_its_own(mini: Mini, repository: Make) -> None:
