@@ -48,7 +48,8 @@ class Access:
         await self._app(scope, receive, send)
 
     def _admit(self, scope: Scope, headers: list[tuple[str, str]]) -> Caller:
-        host, port = scope.get("server") or ("", None)
+        # Only a unix socket has an address without a port; a connection whose address is not known is no such one.
+        host, port = scope.get("server") or ("", 0)
         if port is None:
             return Caller(self._user)
         _check_host(headers, port=port, bound=host)

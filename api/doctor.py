@@ -14,6 +14,7 @@ from paas.settings import EngineChoice
 from paas.threads import in_thread
 
 _ROOM = 1 << 30
+_ANSWER = 10.0
 
 
 async def findings(here: Services) -> list[Finding]:
@@ -51,7 +52,12 @@ def _tool(name: str, option: str, *, need: str, level: Literal["warning", "error
         return _finding(
             name, level=level, message=f"{name} was not found on PATH; {need} need it. Install it."
         )
-    answer = subprocess.run([path, option], capture_output=True, text=True, timeout=10, check=False)
+    try:
+        answer = subprocess.run([path, option], capture_output=True, text=True, timeout=_ANSWER, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return _finding(
+            name, level=level, message=f"{path} does not work ({error}); {need} need it. Install it anew."
+        )
     return _finding(name, message=f"{answer.stdout.strip()} ({path})")
 
 
@@ -66,8 +72,11 @@ def _room(home: Path) -> Finding:
 
 
 def _private(path: Path) -> Finding:
-    about = path.stat()
     check = f"permissions of {path.name}"
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return _finding(check, level="error", message=f"{path} is missing. Restore it from your backup.")
     if about.st_mode & 0o077 or about.st_uid != os.getuid():
         return _finding(check, level="error", message=f"{path} can be read by others. Run: chmod go= {path}")
     return _finding(check, message=f"{path} is private")

@@ -1,12 +1,16 @@
 """The output of one build: kept in a file, shown as it comes, followed from its beginning. It is bounded."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 from paas.threads import in_thread
+
+log = logging.getLogger(__name__)
 
 MAX_OUTPUT = 16 * 1024 * 1024
 """Characters that are kept; what follows is shown as it comes, and no more."""
@@ -30,9 +34,10 @@ class BuildOutput:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # what did not reach the disk before does not reach it now
+                file.close()
         self._changed.set()
 
     def line(self, text: str) -> None:
@@ -41,12 +46,16 @@ class BuildOutput:
         self.keep(text)
 
     def keep(self, text: str) -> None:
-        """Keep a line, and leave it to others to show it."""
+        """Keep a line, and leave it to others to show it. A disk that takes no more ends the keeping, not the build."""
         if self._file is None or self._left <= 0:
             return
         self._left -= len(text)
-        self._file.write(text + "\n" if self._left > 0 else "… the rest was not kept\n")
-        self._file.flush()
+        try:
+            self._file.write(text + "\n" if self._left > 0 else "… the rest was not kept\n")
+            self._file.flush()
+        except OSError as error:
+            log.warning("build output not kept", extra={"path": str(self._path), "reason": str(error)})
+            self._left = 0
         # Every follower waits for the event that was there when it last read.
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

@@ -163,8 +163,7 @@ class Retention:
         )
 
     def _stray(self) -> list[tuple[Kind, Path]]:
-        living = {app.id for app in self._store.apps.list()}
-        return [*self._stray_of_apps(living), *self._old_outputs()]
+        return [*self._stray_of_apps(), *self._old_outputs()]
 
     def _stray_slugs(self) -> list[Slug]:
         """Return the slugs that no build has, because a crash came before it was recorded."""
@@ -176,16 +175,16 @@ class Retention:
             if _SLUG.fullmatch(path.name) and path.name not in kept and path.stat().st_mtime < long_ago
         ]
 
-    def _stray_of_apps(self, living: Collection[AppId]) -> Iterator[tuple[Kind, Path]]:
+    def _stray_of_apps(self) -> list[tuple[Kind, Path]]:
         folders: tuple[tuple[Kind, Path], ...] = (
             ("repository", self._settings.repositories),
             ("log", self._settings.logs),
         )
-        for kind, folder in folders:
-            for path in _entries(folder):
-                id = path.name.removesuffix(".git")
-                if _ID.fullmatch(id) and id not in living:
-                    yield kind, path
+        found = [(kind, path) for kind, folder in folders for path in _entries(folder)]
+        # Asked after the folders were read: the app of a folder that is there by now is living by now.
+        living = {app.id for app in self._store.apps.list()}
+        ids = [path.name.removesuffix(".git") for _, path in found]
+        return [each for each, id in zip(found, ids, strict=True) if _ID.fullmatch(id) and id not in living]
 
     def _old_outputs(self) -> Iterator[tuple[Kind, Path]]:
         oldest = (self._clock.now() - OUTPUTS_KEPT).timestamp()

@@ -41,7 +41,9 @@ def _target(store: Store, app: App, wanted: str | None) -> tuple[Release, Build]
     if chosen.build is None:
         raise InvalidError(f"{chosen.name} was made before the first build: it runs nothing to go back to.")
     _check_it_served(store, chosen)
-    return chosen, store.builds.get_by_id(chosen.build)
+    # By its id: what is released again must still be what it was when it was sealed.
+    sealed = store.releases.get_by_id(chosen.id)
+    return sealed, store.builds.get_by_id(chosen.build)
 
 
 def earlier(served: Sequence[Release], current: Release) -> Release | None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
@@ -68,12 +69,13 @@ async def _feed(websocket: WebSocket, process: Process) -> bool:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return ended and process.returncode is not None
-        if (data := message.get("bytes")) is not None:
-            stdin.write(data)
-            await stdin.drain()
-        else:
+        if (data := message.get("bytes")) is None:
             ended = True
             stdin.close()
+            continue
+        with suppress(ConnectionError):  # git has read enough to refuse: its reason is on its way
+            stdin.write(data)
+            await stdin.drain()
 
 
 async def _send(websocket: WebSocket, process: Process) -> None:

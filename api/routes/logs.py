@@ -19,6 +19,8 @@ from releases.reference import resolve
 
 router = APIRouter(prefix="/v1/apps/{app}/logs", tags=["logs"])
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+
 
 @router.get("", response_class=StreamingResponse)
 async def read_logs(
@@ -72,6 +74,12 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
 
 
 def _aware(moment: datetime | None) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
         raise InvalidError(f"{moment.isoformat()} says no time zone: end it with Z or +00:00.")
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise InvalidError(
+            f"{moment.isoformat()} is no time of a log: its year must be from {_FIRST_YEAR} to {_LAST_YEAR}."
+        )
     return moment

@@ -23,6 +23,10 @@ def translating(*, on_full: Callable[[], None]) -> Iterator[None]:
     """Raise what SQLite and the disk say as an error of ours; calls `on_full` first where the disk is full."""
     try:
         yield
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise InvalidError(
+            f"The database cannot keep that: {error}. Nothing was changed; send a smaller number, or UTF-8 text."
+        ) from error
     except (exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         problem = _translated(error)
         if problem is None:

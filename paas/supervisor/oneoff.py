@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from paas.domain.app import App
+from paas.domain.config import checked
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, InstanceId
 from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec, InstanceState
@@ -83,7 +84,8 @@ class OneOffs:
         self._limits: set[asyncio.Task[None]] = set()
 
     async def attach(self, run: Run, *, terminal: TerminalSize | None) -> OneOff:
-        """Return the one-off, running; raises as `Engine.attach` does, and nothing of it is left then."""
+        """Return the one-off, running; raises as `Engine.attach` does, and InvalidError for a bad variable, and nothing
+        of it is left then."""
         instance = await self._begin(run, cause=ATTACHED)
         try:
             attachment = await self._engine.attach(
@@ -127,6 +129,7 @@ class OneOffs:
         await asyncio.gather(*self._limits, return_exceptions=True)
 
     async def _begin(self, run: Run, *, cause: str) -> Instance:
+        checked(run.environment)
         number = self._next_number(run)
         self._numbers.add(number)
         try:

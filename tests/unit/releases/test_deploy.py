@@ -9,8 +9,10 @@ from paas.domain.names import ProcessType
 from paas.domain.process import Manifest, Procfile
 from paas.domain.release import DeploymentKind, DeploymentState, ReleaseKind
 from paas.errors import ArtifactGoneError, ConflictError, InvalidError, LeaseHeldError, UnreachableError
+from paas.store.errors import DamagedStoreError
 from paas.testing.behaviour import Behaviour
 from tests.eventually import eventually_async
+from tests.unit.paas.store.intrusion import without_triggers
 from tests.unit.releases.conftest import Stage
 from tests.unit.releases.fakes import commit, manifest
 
@@ -209,6 +211,16 @@ async def test_a_bad_config_name_is_refused_before_anything_is_made(stage: Stage
 
 
 # -- rollback --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_rollback_releases_nothing_whose_content_was_changed(stage: Stage) -> None:
+    await stage.push("aaaaaaa")
+    await stage.push("bbbbbbb")
+    with without_triggers(stage.settings) as connection:
+        connection.execute("UPDATE builds SET manifest = replace(manifest, 'serve', 'steal')")
+    with pytest.raises(DamagedStoreError, match="v1 was changed"):
+        await stage.roll_back("v1")
+    assert stage.versions() == [2, 1]
 
 
 async def test_a_rollback_is_a_new_release_with_the_old_build_and_config(stage: Stage) -> None:

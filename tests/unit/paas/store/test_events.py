@@ -1,7 +1,10 @@
 """Events: in order, by cursor."""
 
+import pytest
+
 from paas.domain.app import App
 from paas.domain.event import Event, EventKind
+from paas.errors import InvalidError
 from paas.store.database import Store
 
 
@@ -14,6 +17,11 @@ def test_an_event_comes_back_as_it_was_told(store: Store, shop: App) -> None:
 def test_without_a_cursor_the_newest_events_come_oldest_first(store: Store, shop: App) -> None:
     events = [append(store, shop) for _ in range(5)]
     assert store.events.list(shop.id, limit=2) == events[3:]
+
+
+def test_a_number_that_no_database_takes_is_refused(store: Store) -> None:
+    with pytest.raises(InvalidError, match="smaller number"):
+        store.events.list(None, limit=1, after=10**30)
 
 
 def test_a_cursor_gives_what_came_after_it(store: Store, shop: App) -> None:

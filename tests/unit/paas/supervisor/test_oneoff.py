@@ -8,7 +8,7 @@ import pytest
 from paas.domain.instance import ExitStatus
 from paas.domain.names import RELEASE, RUN, ProcessType
 from paas.domain.release import Release
-from paas.errors import ArtifactGoneError
+from paas.errors import ArtifactGoneError, InvalidError
 from paas.supervisor.loop import OneOff
 from paas.testing.behaviour import Behaviour
 from tests.unit.paas.supervisor.house import House, a_house
@@ -79,6 +79,16 @@ async def test_a_run_gets_the_releases_config_and_its_own_variables(house: House
 
     assert (environment["DEBUG"], environment["EXTRA"], environment["PS"]) == ("0", "1", "run.1")
     assert "PORT" not in environment
+
+
+@pytest.mark.parametrize("name", ["A=B", "", "1A"])
+async def test_a_variable_that_no_environment_can_carry_is_refused(house: House, name: str) -> None:
+    release = await house.deploy({"worker": "work"})
+    with pytest.raises(InvalidError, match="no config name"):
+        await _attach(house, release, "shell", environment={name: "x"})
+    with pytest.raises(InvalidError, match="NUL"):
+        await _attach(house, release, "shell", environment={"A": "x\0y"})
+    assert house.store.instances.living() == []
 
 
 async def test_a_run_that_cannot_start_leaves_nothing_and_says_why(house: House) -> None:
