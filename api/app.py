@@ -19,6 +19,7 @@ from api.routes import (
     releases,
     runs,
     server,
+    traffic,
 )
 from api.services import Services
 from paas import __version__
@@ -38,6 +39,7 @@ ROUTES = (
     git,
     logs,
     domains,
+    traffic,
     checks,
     events,
 )

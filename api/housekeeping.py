@@ -2,23 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from paas.clock import Clock
 from paas.errors import PaasError
-from paas.store.database import Store
-from paas.threads import in_thread
 
 log = logging.getLogger(__name__)
 
-PAUSE = 60.0
+MINUTE = 60.0
+HOUR = 3600.0
 
 
 @asynccontextmanager
-async def housekeeping(store: Store, *, clock: Clock) -> AsyncIterator[None]:
-    """Keep house for as long as the context is open."""
-    task = asyncio.create_task(_rounds(store, clock), name="housekeeping")
+async def housekeeping(
+    chore: Callable[[], Awaitable[None]], *, every: float, clock: Clock
+) -> AsyncIterator[None]:
+    """Do the chore now, and again `every` so many seconds, for as long as the context is open."""
+    task = asyncio.create_task(_rounds(chore, every, clock), name="housekeeping")
     try:
         yield
     finally:
@@ -27,10 +28,10 @@ async def housekeeping(store: Store, *, clock: Clock) -> AsyncIterator[None]:
             await task
 
 
-async def _rounds(store: Store, clock: Clock) -> None:
+async def _rounds(chore: Callable[[], Awaitable[None]], every: float, clock: Clock) -> None:
     while True:
         try:
-            await in_thread(store.reclaim_ballast)
+            await chore()
         except PaasError as error:
             log.warning("housekeeping was put off", extra={"reason": error.message})
-        await clock.sleep(PAUSE)
+        await clock.sleep(every)

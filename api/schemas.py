@@ -51,6 +51,8 @@ class Server(Document):
     socket: str
     api: str
     http: str
+    https: str | None
+    """None where HTTPS is off, or its default address was taken."""
     pids: Pids
     started_at: Moment
     apps: int
@@ -198,6 +200,8 @@ class Release(Document):
     origin: int
     rollback_target: bool
     """Whether `rollback` could go there: it served, and its artifact is still there."""
+    url: str | None
+    """Where this release alone is reached, None while none of its web instances takes requests."""
 
 
 class NewRollback(Document):
@@ -343,10 +347,29 @@ class LogLine(Document):
     text: str
 
 
+class NewCertificate(Document):
+    """A certificate from files, both PEM; without them the local authority issues one."""
+
+    chain: str | None = Field(default=None, max_length=1024 * 1024)
+    """The host's own certificate, then those of its issuers."""
+    key: str | None = Field(default=None, max_length=64 * 1024)
+
+
 class NewDomain(Document):
-    """A host to route to the app."""
+    """A host to route to the app. With `tls`, a host that is a domain of the app already gets a certificate."""
 
     host: str = Field(examples=["shop.example.com"])
+    tls: NewCertificate | None = None
+
+
+class Certificate(Document):
+    """The certificate of a domain."""
+
+    origin: Literal["issued", "given"]
+    """By the local authority, which renews it, or from files."""
+    fingerprint: str
+    """SHA-256."""
+    expires_at: Moment
 
 
 class Domain(Document):
@@ -355,6 +378,27 @@ class Domain(Document):
     host: str
     created_at: Moment | None
     """None for the app's own host, which it always has."""
+    url: str
+    tls: Certificate | None
+
+
+class Authority(Document):
+    """The local authority, which issues certificates for domains. Its private key stays on the server."""
+
+    certificate: str
+    """PEM."""
+
+
+class Maintenance(Document):
+    """Whether every request gets the maintenance page."""
+
+    maintenance: bool
+
+
+class Stickiness(Document):
+    """Whether a browser stays with the backend that answered it first."""
+
+    sticky: bool
 
 
 class Route(Document):
@@ -363,6 +407,8 @@ class Route(Document):
     host: str
     app: str
     backends: list[str] = Field(examples=[["web.1", "web.2"]])
+    tls: bool
+    maintenance: bool
 
 
 class Check(Document):

@@ -18,7 +18,7 @@ import uvicorn
 
 from api.app import create_app
 from api.engines import equipment, settled_engine
-from api.housekeeping import housekeeping
+from api.housekeeping import HOUR, MINUTE, housekeeping
 from api.listeners import BACKLOG, PeerCheckedProtocol, bound, listen_tcp, listen_unix
 from api.ownership import admin_token, take_home
 from api.services import Services
@@ -31,9 +31,11 @@ from paas.router.processes import Routers
 from paas.settings import Settings
 from paas.store.database import Store
 from paas.supervisor.loop import Supervisor
+from paas.threads import in_thread
 from releases.deploy import Deployer
 from releases.outputs import Outputs
 from releases.service import ReleaseService
+from releases.traffic import Traffic
 
 log = logging.getLogger("mini")
 
@@ -129,7 +131,9 @@ async def _control_plane(
         stack.callback(tcp.close)
         store = Store.open(settings, clock=clock)
         stack.callback(store.close)
-        await stack.enter_async_context(housekeeping(store, clock=clock))
+        await stack.enter_async_context(
+            housekeeping(lambda: in_thread(store.reclaim_ballast), every=MINUTE, clock=clock)
+        )
         engine_choice = await settled_engine(store, settings.engine)
 
         logs = LogPlane(settings, clock=clock)
@@ -173,6 +177,8 @@ async def _control_plane(
         await supervisor.start()
         stack.push_async_callback(_stop_supervisor, supervisor, stop)
         stack.push_async_callback(deployer.close)
+        traffic = Traffic(store=store, supervisor=supervisor, settings=settings, clock=clock)
+        await stack.enter_async_context(housekeeping(traffic.renew, every=HOUR, clock=clock))
         services = Services(
             settings=settings,
             clock=clock,
@@ -190,8 +196,10 @@ async def _control_plane(
                 repositories=repositories,
                 logs=logs,
                 deployer=deployer,
+                traffic=traffic,
                 settings=settings,
             ),
+            traffic=traffic,
             engine=engine_choice,
             api_address=str(bound(tcp)),
             started_at=clock.now(),

@@ -9,6 +9,7 @@ from fastapi import Depends, Path
 from starlette.requests import HTTPConnection
 
 from api.access import Caller
+from api.views import Doors
 from builds.repository import Repositories
 from builds.service import BuildService
 from paas.clock import Clock
@@ -23,6 +24,7 @@ from paas.threads import in_thread
 from releases.deploy import Deployer
 from releases.outputs import Outputs
 from releases.service import ReleaseService
+from releases.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,16 @@ class Services:
     outputs: Outputs
     deployer: Deployer
     releases: ReleaseService
+    traffic: Traffic
     engine: EngineChoice
     api_address: str
     started_at: datetime
     stop: Callable[[bool], None]
     """Ask the server to stop; True keeps the apps running."""
+
+    @property
+    def doors(self) -> Doors:
+        return Doors(http=self.routers.address, https=self.routers.https)
 
 
 def _services(connection: HTTPConnection) -> Services:

@@ -1,23 +1,28 @@
 """Domain values as documents: pure, no look-ups."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from api import schemas
 from paas import errors
-from paas.domain import app as app_domain
 from paas.domain.build import Build, Image, Slug
+from paas.domain.certificate import Certificate
 from paas.domain.config import Secret
 from paas.domain.event import Event
 from paas.domain.log import LogLine
-from paas.domain.names import ProcessType
+from paas.domain.names import AppName, ProcessType
 from paas.domain.release import Deployment, DeploymentState, Release
-from paas.domain.route import RoutedApp
+from paas.domain.route import RoutedApp, pinned_host
 from paas.settings import Address
 from releases import history
 from releases.history import Differing
 
 V = TypeVar("V")
+
+_PORTS = {"http": 80, "https": 443}
+"""What a URL leaves out."""
 
 _RELEASE_STATUS = {
     DeploymentState.SUCCEEDED: "succeeded",
@@ -26,10 +31,28 @@ _RELEASE_STATUS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where the router listens."""
+
+    http: Address
+    https: Address | None
+
+
 def app_url(name: str, http: Address) -> str:
     """Return where an app is reached through the router."""
-    port = "" if http.port == 80 else f":{http.port}"
-    return f"http://{name}.localhost{port}"
+    return _url("http", f"{name}.localhost", http)
+
+
+def release_url(name: AppName, version: int, doors: Doors, *, hosts: Collection[str]) -> str | None:
+    """Return where one release alone is reached; None where it is not among the routed `hosts`."""
+    host = pinned_host(name, version)
+    return _url("http", host, doors.http) if host in hosts else None
+
+
+def _url(scheme: str, host: str, address: Address) -> str:
+    port = "" if address.port == _PORTS[scheme] else f":{address.port}"
+    return f"{scheme}://{host}{port}"
 
 
 def build(value: Build) -> schemas.Build:
@@ -86,7 +109,13 @@ def deployment(
 
 
 def release(
-    value: Release, made_by: Deployment, *, current: bool, config_keys: Sequence[str], rollback_target: bool
+    value: Release,
+    made_by: Deployment,
+    *,
+    current: bool,
+    config_keys: Sequence[str],
+    rollback_target: bool,
+    url: str | None,
 ) -> schemas.Release:
     """Return a release's document; `made_by` is the deployment that made it."""
     manifest = value.manifest
@@ -107,6 +136,7 @@ def release(
         else {},
         origin=value.origin,
         rollback_target=rollback_target,
+        url=url,
     )
 
 
@@ -170,15 +200,36 @@ def log_line(line: LogLine) -> schemas.LogLine:
     )
 
 
-def domain(value: app_domain.Domain) -> schemas.Domain:
-    """Return an added domain's document."""
-    return schemas.Domain(host=value.host, created_at=value.created_at)
+def domain(
+    host: str, *, created_at: datetime | None, certificate: Certificate | None, doors: Doors
+) -> schemas.Domain:
+    """Return the document of one of an app's hosts."""
+    return schemas.Domain(
+        host=host,
+        created_at=created_at,
+        url=_url("https", host, doors.https)
+        if certificate and doors.https
+        else _url("http", host, doors.http),
+        tls=_certificate(certificate) if certificate else None,
+    )
+
+
+def _certificate(value: Certificate) -> schemas.Certificate:
+    return schemas.Certificate(
+        origin=value.origin.value, fingerprint=value.fingerprint, expires_at=value.expires_at
+    )
 
 
 def routes(app: RoutedApp) -> list[schemas.Route]:
     """Return one document for each host of a routed app."""
     backends = [backend.name for backend in app.backends]
-    return [schemas.Route(host=host, app=app.name, backends=backends) for host in app.hosts]
+    secure = {certificate.host for certificate in app.certificates}
+    return [
+        schemas.Route(
+            host=host, app=app.name, backends=backends, tls=host in secure, maintenance=app.maintenance
+        )
+        for host in app.hosts
+    ]
 
 
 def event(value: Event, *, names: dict[str, str]) -> schemas.Event:

@@ -8,10 +8,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from paas.domain.app import App, Domain
+from paas.domain.app import App
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, ReleaseId
-from paas.domain.names import AppName, ProcessType, app_name, host_name
+from paas.domain.names import AppName, ProcessType, app_name
 from paas.domain.release import Release
 from paas.errors import InvalidError
 from paas.settings import Settings
@@ -23,6 +23,7 @@ from releases.ports import Logs, Repositories, SupervisorPart
 from releases.reference import resolve
 from releases.retention import Collected
 from releases.runs import command_of
+from releases.traffic import Traffic
 
 _FIRST = (
     "amber",
@@ -41,7 +42,6 @@ _FIRST = (
 _SECOND = ("birch", "brook", "cliff", "dune", "field", "harbour", "lake", "meadow", "river", "stone", "wind")
 
 DESTROY_WAIT = 900.0
-EVERY_APP_HOST = ".localhost"
 
 
 class ReleaseService:
@@ -55,6 +55,7 @@ class ReleaseService:
         repositories: Repositories,
         logs: Logs,
         deployer: Deployer,
+        traffic: Traffic,
         settings: Settings,
     ) -> None:
         self._store = store
@@ -62,6 +63,7 @@ class ReleaseService:
         self._repositories = repositories
         self._logs = logs
         self._deployer = deployer
+        self._traffic = traffic
         self._settings = settings
         self._scaling = asyncio.Lock()
 
@@ -90,28 +92,11 @@ class ReleaseService:
             await in_thread(self._store.apps.destroy, app.id)
             await self._record(EventKind.APP_DESTROYED, app.id, actor, f"{app.name} was destroyed")
             await self._route(app.id)
+            await self._traffic.tidy()
             await self._supervisor.emptied(app.id)
             await self._repositories.remove(app.id)
             await self._logs.forget(app.id)
         self._deployer.retention.prune_soon(app.id)
-
-    # -- domains ----------------------------------------------------------------------------------------
-    async def add_domain(self, app: App, host: str, *, actor: str) -> Domain:
-        """Return the new domain, once the router knows it; raises InvalidError, NameTakenError."""
-        name = host_name(host)
-        if name.endswith(EVERY_APP_HOST):
-            raise InvalidError(f"{name} cannot be added: APP{EVERY_APP_HOST} comes with each app's name.")
-        domain = await in_thread(self._store.domains.add, app.id, name)
-        await self._record(EventKind.DOMAIN_ADDED, app.id, actor, f"{name} was added")
-        await self._route(app.id)
-        return domain
-
-    async def remove_domain(self, app: App, host: str, *, actor: str) -> None:
-        """Return once the router has forgotten the domain; raises NotFoundError."""
-        name = host_name(host)
-        await in_thread(self._store.domains.remove, app.id, name)
-        await self._record(EventKind.DOMAIN_REMOVED, app.id, actor, f"{name} was removed")
-        await self._route(app.id)
 
     # -- formation --------------------------------------------------------------------------------------
     async def scale(

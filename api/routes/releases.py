@@ -78,6 +78,7 @@ def _documents(
 ) -> list[schemas.Release]:
     keys = here.store.configs.keys([release.config for release, _ in found])
     targets: set[ReleaseId] = here.releases.rollback_targets(app)
+    hosts = {host for entry in here.supervisor.routing_table().apps for host in entry.hosts}
     return [
         views.release(
             release,
@@ -85,6 +86,7 @@ def _documents(
             current=release.id == app.current,
             config_keys=keys[release.config],
             rollback_target=release.id in targets,
+            url=views.release_url(app.name, release.version, here.doors, hosts=hosts),
         )
         for release, made_by in found
     ]

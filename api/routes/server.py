@@ -52,6 +52,7 @@ async def status(here: Here) -> schemas.Server:
         socket=str(here.settings.control_socket),
         api=here.api_address,
         http=str(here.routers.address),
+        https=str(here.routers.https) if here.routers.https else None,
         pids=schemas.Pids(control=os.getpid(), router=here.routers.pids, logs=here.logs.pid),
         started_at=here.started_at,
         apps=len(apps),

@@ -37,7 +37,8 @@ async def _run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     lines = PlatformLines(options.log_fifo, clock=SystemClock())
-    router = RouterServer(socket.socket(fileno=options.listen_fd), lines=lines)
+    https = None if options.https_fd is None else socket.socket(fileno=options.https_fd)
+    router = RouterServer(socket.socket(fileno=options.listen_fd), lines=lines, https=https)
     router.apply(_last_table(options.table))
     control = ControlServer(router, options.control, index=options.index)
     await control.start()
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m paas.router", description=__doc__)
     parser.add_argument("--index", type=int, required=True, help="which of the routers this is, from 0")
     parser.add_argument("--listen-fd", type=int, required=True, help="the inherited listening socket")
+    parser.add_argument("--https-fd", type=int, help="the one for HTTPS")
     parser.add_argument("--table", type=Path, required=True, help="the file with the last routing table")
     parser.add_argument("--control", type=Path, required=True, help="where to make the control socket")
     parser.add_argument("--log-fifo", type=Path, required=True, help="the FIFO for the access log")

@@ -11,6 +11,7 @@ from pathlib import Path
 from paas.domain.ids import InstanceId
 from paas.domain.route import RoutingTable
 from paas.errors import UnreachableError
+from paas.router.listener import Listeners
 from paas.router.table import to_json
 from paas.threads import in_thread
 
@@ -60,9 +61,9 @@ class RouterClient:
         """Return the router's counters."""
         return await self._ask('{"do":"metrics"}')
 
-    async def listener(self) -> socket.socket:
-        """Return the socket that the router accepts connections on."""
-        return await in_thread(self._listener)
+    async def listeners(self) -> Listeners:
+        """Return the sockets that the router accepts connections on."""
+        return await in_thread(self._listeners)
 
     async def _ask(self, message: str) -> Answer:
         return await in_thread(self._exchange, message)
@@ -90,18 +91,19 @@ class RouterClient:
             )
         return Found(pid=pid, version=version)
 
-    def _listener(self) -> socket.socket:
+    def _listeners(self) -> Listeners:
         try:
             with self._connected() as door:
                 door.sendall(b'{"do":"listener"}\n')
-                _, descriptors, _, _ = socket.recv_fds(door, 16, 1)
+                _, descriptors, _, _ = socket.recv_fds(door, 16, 2)
         except OSError as error:
             raise self._unreachable(error) from error
         if not descriptors:
-            raise UnreachableError(f"The router at {self._socket} did not hand over its listening socket.")
-        listener = socket.socket(fileno=descriptors[0])
-        listener.setblocking(False)
-        return listener
+            raise UnreachableError(f"The router at {self._socket} did not hand over its listening sockets.")
+        listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        for listener in listeners:
+            listener.setblocking(False)
+        return Listeners(*listeners)
 
     def _connected(self) -> socket.socket:
         door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -16,7 +16,7 @@ MESSAGE_LIMIT = 64 * 1024 * 1024
 
 
 class ControlServer:
-    """Answers the control plane: the table, what is in flight, metrics, and the listening socket itself."""
+    """Answers the control plane: the table, what is in flight, metrics, and the listening sockets themselves."""
 
     def __init__(self, router: RouterServer, path: Path, *, index: int) -> None:
         self._router = router
@@ -60,7 +60,7 @@ class ControlServer:
             message = json.loads(line)
             verb = message["do"]
             if verb == "listener":
-                self._send_listener(writer)
+                self._send_listeners(writer)
                 return
             answer = self._verbs[verb](message)
         except (ValueError, KeyError, TypeError, InvalidError) as error:
@@ -87,7 +87,7 @@ class ControlServer:
     def _metrics(self, _: Counts) -> Counts:
         return self._router.metrics()
 
-    def _send_listener(self, writer: asyncio.StreamWriter) -> None:
+    def _send_listeners(self, writer: asyncio.StreamWriter) -> None:
         # Nothing else is queued on this connection: it answers one message at a time.
         with writer.get_extra_info("socket").dup() as plain:
-            socket.send_fds(plain, [b"{}\n"], [self._router.listener.fileno()])
+            socket.send_fds(plain, [b"{}\n"], [each.fileno() for each in self._router.listeners.all()])

@@ -1,7 +1,9 @@
-"""The listening socket for HTTP: bound once per server, without SO_REUSEPORT, so that nobody can share it unseen."""
+"""The listening sockets for HTTP and HTTPS: bound once per server, without SO_REUSEPORT, so that nobody can share them
+unseen."""
 
 import errno
 import socket
+from dataclasses import dataclass
 
 from paas.errors import InvalidError
 from paas.settings import Address
@@ -9,15 +11,32 @@ from paas.settings import Address
 _BACKLOG = 4096
 
 
-def bind(address: Address) -> socket.socket:
-    """Return a socket that listens on `address`; raises InvalidError where that cannot be had."""
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """What the routers of one server listen on; without HTTPS for a server that has none."""
+
+    http: socket.socket
+    https: socket.socket | None = None
+
+    def all(self) -> list[socket.socket]:
+        """Return both, or the one there is."""
+        return [self.http] if self.https is None else [self.http, self.https]
+
+    def close(self) -> None:
+        """Let go of both."""
+        for listener in self.all():
+            listener.close()
+
+
+def bind(address: Address, *, option: str = "--http") -> socket.socket:
+    """Return a socket that listens on `address`; raises InvalidError, naming `option`, where that cannot be had."""
     try:
         family, kind, protocol, _, name = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
         raise InvalidError(
-            f"{address.host!r} is no address of this machine: {error.strerror}. {_CHOOSE}"
+            f"{address.host!r} is no address of this machine: {error.strerror}. {_choose(option)}"
         ) from error
     listener = socket.socket(family, kind, protocol)
     try:
@@ -27,7 +46,9 @@ def bind(address: Address) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise InvalidError(f"The router cannot listen on {address}: {_why(error)}. {_CHOOSE}") from error
+        raise InvalidError(
+            f"The router cannot listen on {address}: {_why(error)}. {_choose(option)}"
+        ) from error
     return listener
 
 
@@ -37,7 +58,9 @@ def bound_address(listener: socket.socket) -> Address:
     return Address(host, port)
 
 
-_CHOOSE = "Choose another address with --http or MINI_HTTP, such as 127.0.0.1:0 for any free port."
+def _choose(option: str) -> str:
+    variable = f"MINI_{option.removeprefix('--').upper()}"
+    return f"Choose another address with {option} or {variable}, such as 127.0.0.1:0 for any free port."
 
 
 def _why(error: OSError) -> str:

@@ -7,17 +7,17 @@ import asyncio
 import fcntl
 import os
 import signal
-import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from paas.errors import PaasError, UnreachableError
 from paas.router.client import RouterClient
+from paas.router.listener import Listeners
 from paas.settings import Settings
 
 _START_LIMIT = 15.0
-_LISTENER, _READY = 3, 4
+_LISTENER, _READY, _HTTPS = 3, 4, 5
 """Descriptors in the child."""
 
 _ENVIRONMENT = frozenset(("PATH", "LANG", "LC_ALL", "TZ"))
@@ -46,11 +46,11 @@ class RouterProcess:
                 process.close()
 
     @classmethod
-    async def start(cls, argv: list[str], *, listener: socket.socket, output: Path) -> "RouterProcess":
+    async def start(cls, argv: list[str], *, listeners: Listeners, output: Path) -> "RouterProcess":
         """Return a router that serves requests; raises PaasError where it does not come up."""
         read, write = os.pipe2(os.O_CLOEXEC)
         try:
-            process = _spawn(argv, listener=listener, ready=write, output=output)
+            process = _spawn(argv, listeners=listeners, ready=write, output=output)
         finally:
             os.close(write)
         try:
@@ -133,10 +133,14 @@ def router_argv(settings: Settings, *, index: int, log_fifo: Path) -> list[str]:
     ]
 
 
-def _spawn(argv: list[str], *, listener: socket.socket, ready: int, output: Path) -> RouterProcess:
-    # Both are moved out of the way first: what stands at 3 and 4 here may be the other one. In the child, the
-    # copies at 3 and 4 alone are inherited.
-    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for fd in (listener.fileno(), ready)]
+def _spawn(argv: list[str], *, listeners: Listeners, ready: int, output: Path) -> RouterProcess:
+    inherited = {_LISTENER: listeners.http.fileno(), _READY: ready}
+    if listeners.https is not None:
+        inherited[_HTTPS] = listeners.https.fileno()
+        argv = [*argv, f"--https-fd={_HTTPS}"]
+    # All are moved out of the way first: what stands at 3 here may be another one of them. In the child, the
+    # copies at their places alone are inherited.
+    high = {place: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for place, fd in inherited.items()}
     appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
         pid = os.posix_spawn(
@@ -147,12 +151,11 @@ def _spawn(argv: list[str], *, listener: socket.socket, ready: int, output: Path
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.fspath(output), appending, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
-                (os.POSIX_SPAWN_DUP2, high[0], _LISTENER),
-                (os.POSIX_SPAWN_DUP2, high[1], _READY),
+                *((os.POSIX_SPAWN_DUP2, fd, place) for place, fd in high.items()),
             ],
             setsid=True,
         )
         return RouterProcess(pid, os.pidfd_open(pid))
     finally:
-        for fd in high:
+        for fd in high.values():
             os.close(fd)

@@ -1,4 +1,4 @@
-"""The router processes of one server: one listening socket, kept here so that its backlog outlives them, and a
+"""The router processes of one server: the listening sockets, kept here so that their backlog outlives them, and a
 process that is started again at once when it ends. It never forwards a byte itself.
 """
 
@@ -17,10 +17,10 @@ from paas.domain.ids import InstanceId
 from paas.domain.route import RoutingTable
 from paas.errors import InvalidError, PaasError, UnreachableError
 from paas.router.client import Answer, RouterClient
-from paas.router.listener import bind, bound_address
+from paas.router.listener import Listeners, bind, bound_address
 from paas.router.process import RouterProcess, router_argv
 from paas.router.table import load, write_atomically
-from paas.settings import Address, Settings
+from paas.settings import DEFAULT_HTTPS, Address, Settings
 from paas.threads import in_thread
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Routers:
         self._clients = [RouterClient(settings.router_socket(index)) for index in range(count)]
         self._processes: list[RouterProcess | None] = [None] * count
         self._keepers: list[asyncio.Task[None]] = []
-        self._listener: socket.socket | None = None
+        self._listeners: Listeners | None = None
         self._publishing = asyncio.Lock()
         self._table = RoutingTable(version=0)
         self._offset: int | None = None
@@ -58,9 +58,13 @@ class Routers:
     @property
     def address(self) -> Address:
         """Where HTTP is listened for, as bound."""
-        if self._listener is None:
-            raise PaasError("The router does not listen: it was not started. Look into `mini server logs`.")
-        return bound_address(self._listener)
+        return bound_address(self._listening().http)
+
+    @property
+    def https(self) -> Address | None:
+        """Where HTTPS is listened for, as bound; None where it is not."""
+        https = self._listening().https
+        return bound_address(https) if https is not None else None
 
     @property
     def pids(self) -> list[int]:
@@ -82,7 +86,7 @@ class Routers:
         for index, client in enumerate(self._clients):
             with suppress(UnreachableError):
                 self._processes[index] = await RouterProcess.find(client)
-        self._listener = await self._take_listener() or bind(self._settings.http)
+        self._listeners = await self._take_listeners() or _bind(self._settings)
         for index, process in enumerate(self._processes):
             if process is None:
                 await self._start(index)
@@ -138,17 +142,17 @@ class Routers:
         await self._end_keepers()
         self._let_go()
 
-    # -- the listening socket ---------------------------------------------------------------------------------
-    async def _take_listener(self) -> socket.socket | None:
-        """Return the socket of a living router; where it is not the one asked for, end the routers instead."""
+    # -- the listening sockets --------------------------------------------------------------------------------
+    async def _take_listeners(self) -> Listeners | None:
+        """Return the sockets of a living router; where they are not those asked for, end the routers instead."""
         for index in range(len(self._clients)):
             if self._processes[index] is None:
                 continue
             with suppress(UnreachableError):
-                listener = await self._clients[index].listener()
-                if _satisfies(bound_address(listener), self._settings.http):
-                    return listener
-                listener.close()
+                listeners = await self._clients[index].listeners()
+                if _are_wanted(listeners, self._settings):
+                    return listeners
+                listeners.close()
                 await self._end_found()
                 return None
         return None
@@ -161,15 +165,16 @@ class Routers:
                 process.close()
                 self._processes[index] = None
 
+    def _listening(self) -> Listeners:
+        if self._listeners is None:
+            raise PaasError("The router does not listen: it was not started. Look into `mini server logs`.")
+        return self._listeners
+
     # -- processes --------------------------------------------------------------------------------------------
     async def _start(self, index: int) -> None:
-        if self._listener is None:
-            raise PaasError(
-                "The router cannot start without its listening socket. Look into `mini server logs`."
-            )
         self._processes[index] = await RouterProcess.start(
             router_argv(self._settings, index=index, log_fifo=self._log_fifo(f"router-{index}")),
-            listener=self._listener,
+            listeners=self._listening(),
             output=self._settings.server_logs / "router.log",
         )
 
@@ -209,9 +214,9 @@ class Routers:
             if process is not None:
                 process.close()
             self._processes[index] = None
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        if self._listeners is not None:
+            self._listeners.close()
+            self._listeners = None
 
     # -- the table --------------------------------------------------------------------------------------------
     async def _last_table(self) -> RoutingTable:
@@ -245,6 +250,36 @@ class Routers:
             return_exceptions=True,
         )
         return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+
+def _bind(settings: Settings) -> Listeners:
+    http = bind(settings.http)
+    try:
+        return Listeners(http, _bind_https(settings.https))
+    except InvalidError:
+        http.close()
+        raise
+
+
+def _bind_https(address: Address | None) -> socket.socket | None:
+    if address is None:
+        return None
+    try:
+        return bind(address, option="--https")
+    except InvalidError as error:
+        if address != DEFAULT_HTTPS:
+            raise
+        # Nobody asked for it: another server of this machine may well have it.
+        log.warning("there is no HTTPS: %s", error.message)
+        return None
+
+
+def _are_wanted(found: Listeners, settings: Settings) -> bool:
+    if not _satisfies(bound_address(found.http), settings.http):
+        return False
+    if settings.https is None or found.https is None:
+        return found.https is None and settings.https in (None, DEFAULT_HTTPS)
+    return _satisfies(bound_address(found.https), settings.https)
 
 
 def _satisfies(bound: Address, wanted: Address) -> bool:

@@ -11,7 +11,7 @@ from api.app import ROUTES, describe
 from tests.golden_file import assert_golden
 
 TABLE = Path(__file__).parents[3] / "docs" / "api.md"
-ROW = re.compile(r"^\| (GET|POST|PATCH|DELETE|WS) \| (\S+?)(?:\?\S*)? \|", re.MULTILINE)
+ROW = re.compile(r"^\| (GET|POST|PUT|PATCH|DELETE|WS) \| (\S+?)(?:\?\S*)? \|", re.MULTILINE)
 
 
 EVERY = [route for module in ROUTES for route in module.router.routes]

@@ -15,6 +15,7 @@ from paas.store.database import Store
 from releases.deploy import Deployer
 from releases.outputs import Outputs
 from releases.service import ReleaseService
+from releases.traffic import Traffic
 from tests.stores import open_store
 from tests.unit.releases.fakes import FakeBuilds, FakeLogs, FakeRepositories, FakeSupervisor, commit
 
@@ -33,6 +34,7 @@ class Stage:
     outputs: Outputs
     deployer: Deployer
     service: ReleaseService
+    traffic: Traffic
 
     async def begin_push(
         self, name: str, *, message: str = "", no_cache: bool = False, wait: float = 60
@@ -97,15 +99,19 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         clock=clock,
         settings=settings,
     )
+    traffic = Traffic(store=store, supervisor=supervisor, settings=settings, clock=clock)
     service = ReleaseService(
         store=store,
         supervisor=supervisor,
         repositories=repositories,
         logs=logs,
         deployer=deployer,
+        traffic=traffic,
         settings=settings,
     )
     app = store.apps.create(AppName("shop"))
-    yield Stage(app, settings, store, supervisor, builds, repositories, logs, outputs, deployer, service)
+    yield Stage(
+        app, settings, store, supervisor, builds, repositories, logs, outputs, deployer, service, traffic
+    )
     await deployer.close()
     store.close()

@@ -55,23 +55,6 @@ async def test_a_destroyed_app_leaves_a_free_name_and_nothing_that_runs(stage: S
     assert (await stage.service.create_app("shop", actor="me")).id != stage.app.id
 
 
-# -- domains -------------------------------------------------------------------------------------------------------
-
-
-async def test_a_domain_is_routed_once_it_is_added(stage: Stage) -> None:
-    domain = await stage.service.add_domain(stage.app, "Shop.Example.com", actor="me")
-    assert domain.host == "shop.example.com"
-    await stage.service.remove_domain(stage.app, "shop.example.com", actor="me")
-    assert stage.supervisor.asked == ["routed", "routed"]
-    with pytest.raises(NotFoundError):
-        await stage.service.remove_domain(stage.app, "shop.example.com", actor="me")
-
-
-async def test_the_hosts_that_come_with_names_cannot_be_taken(stage: Stage) -> None:
-    with pytest.raises(InvalidError, match=r"blog\.localhost cannot be added"):
-        await stage.service.add_domain(stage.app, "blog.localhost", actor="me")
-
-
 # -- formation -----------------------------------------------------------------------------------------------------
 
 
@@ -259,7 +242,7 @@ async def test_every_change_of_an_app_is_an_event(stage: Stage) -> None:
     await stage.push("aaaaaaa")
     await stage.service.scale(stage.app, ["web=2"], wait=False, actor="me")
     await stage.service.restart(stage.app, None, wait=False, actor="me")
-    await stage.service.add_domain(stage.app, "shop.example.com", actor="me")
+    await stage.traffic.add_domain(stage.app, "shop.example.com", actor="me")
     kinds = [event.kind for event in stage.store.events.list(stage.app.id, limit=100)]
     for kind in (
         EventKind.RELEASE_CREATED,

@@ -18,6 +18,7 @@ from paas.testing.ports import FakeLines, FakeRouting
 from releases.deploy import Deployer
 from releases.outputs import Outputs
 from releases.service import ReleaseService
+from releases.traffic import Traffic
 from tests.stores import open_store
 from tests.unit.releases.fakes import FakeBuilds, FakeLogs, FakeRepositories, commit, manifest
 
@@ -77,6 +78,9 @@ class Town:
             repositories=FakeRepositories(),
             logs=FakeLogs(),
             deployer=self.deployer,
+            traffic=Traffic(
+                store=self.store, supervisor=self.supervisor, settings=self.settings, clock=self.clock
+            ),
             settings=self.settings,
         )
 

@@ -6,7 +6,8 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from paas.domain.route import RoutingTable
 from paas.errors import InvalidError, UnreachableError
 from paas.router.client import RouterClient
 from paas.router.processes import Routers
-from paas.settings import Address, Settings
+from paas.settings import DEFAULT_HTTPS, Address, Settings
 from tests.eventually import eventually_async
 from tests.unit.paas.router.harness import (
     HOST,
@@ -46,11 +47,13 @@ class Home:
     """A state directory, with the FIFOs that a log plane would read."""
 
     def __init__(self, path: Path) -> None:
-        self.settings = Settings(home=path, http=Address(LOCALHOST, 0))
+        self.settings = Settings(home=path, http=Address(LOCALHOST, 0), https=None)
         self._held: dict[str, int] = {}
 
-    def routers(self, *, count: int = 1, http: Address | None = None) -> Routers:
-        settings = self.settings if http is None else Settings(home=self.settings.home, http=http)
+    def routers(
+        self, *, count: int = 1, http: Address | None = None, https: Address | None = None
+    ) -> Routers:
+        settings = replace(self.settings, http=http or self.settings.http, https=https)
         return Routers(settings, clock=SystemClock(), log_fifo=self.fifo, count=count)
 
     def fifo(self, name: str) -> Path:
@@ -205,6 +208,46 @@ async def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> 
                 InvalidError, match=f"127.0.0.1:{port}.*already listens there.*--http or MINI_HTTP"
             ):
                 await home.routers(http=Address(LOCALHOST, port)).start()
+
+
+async def test_the_socket_for_https_outlives_its_control_plane_too(tmp_path: Path) -> None:
+    anywhere = Address(LOCALHOST, 0)
+    async with a_home(tmp_path) as home:
+        first = home.routers(count=2, https=anywhere)
+        await first.start()
+        pids, https = first.pids, first.https
+        assert https is not None
+        await first.detach()
+        second = home.routers(count=2, https=https)
+        await second.start()
+        assert (second.pids, second.https) == (pids, https)
+        await second.detach()
+        third = home.routers(count=2)  # without HTTPS
+        await third.start()
+        try:
+            assert third.https is None
+            assert set(third.pids).isdisjoint(pids)
+        finally:
+            await third.stop()
+
+
+async def test_an_address_for_https_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home:
+        with socket.create_server((LOCALHOST, 0)) as taken:
+            address = Address(LOCALHOST, taken.getsockname()[1])
+            with pytest.raises(InvalidError, match=r"already listens there.*--https or MINI_HTTPS"):
+                await home.routers(https=address).start()
+
+
+async def test_a_server_starts_without_https_where_its_default_address_is_taken(tmp_path: Path) -> None:
+    with suppress(OSError), socket.create_server((DEFAULT_HTTPS.host, DEFAULT_HTTPS.port)):
+        async with a_home(tmp_path) as home:
+            routers = home.routers(https=DEFAULT_HTTPS)
+            await routers.start()
+            try:
+                assert routers.https is None
+            finally:
+                await routers.stop()
 
 
 async def test_the_control_socket_is_private_and_gone_after_the_stop(tmp_path: Path) -> None:
