@@ -5,11 +5,12 @@ blocks: where the log plane does not keep up, lines are dropped and counted.
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from paas.domain.ids import AppId
 from paas.router.head import RequestHead
 from paas.router.loop import RouterLoop
+from paas.router.refusal import Refusal
 
 INSTANCE = "router"
 _BATCH_SECONDS = 0.02
@@ -28,49 +29,39 @@ class Lines(Protocol):
         ...
 
 
-class Entry(NamedTuple):
-    """What one line tells. Times are the loop's seconds; `connect` is None where no backend was reached."""
-
-    head: RequestHead
-    request_id: bytes
-    peer: str
-    instance: str
-    began: float
-    connect: float | None
-    ended: float
-    status: int
-    size: int
-    code: str = ""
-    description: str = ""
+Entry = tuple[RequestHead, bytes, bytes, bytes, float, float | None, float, int, int, Refusal | None]
+"""What one line tells: head, request id, peer, instance, when it began, how long the connection took (None where no
+backend was reached), when it ended, status, size, and what went wrong. A plain tuple: one is made for every request.
+"""
 
 
 def line(entry: Entry) -> bytes:
     """Return the entry as a line that cannot be mistaken for another: no quote of a client's stands in it."""
-    head, request_id, peer, instance, began, connect, ended, status, size, _, _ = entry
+    head, request_id, peer, instance, began, connect, ended, status, size, refusal = entry
     # A target has printable ASCII only, or it was refused: what is left to escape is the quote.
     path = head.target
     if b'"' in path or len(path) > _PATH_LIMIT:
         path = path[:_PATH_LIMIT].replace(b'"', b"%22") + (
             b"\xe2\x80\xa6" if len(path) > _PATH_LIMIT else b""
         )
-    return b'%b method=%b path="%b" host=%b request_id=%b fwd="%b" instance=%b connect=%b service=%.0fms status=%d bytes=%d' % (
-        _outcome(entry) if entry.description else b"at=info",
+    return b'%b method=%b path="%b" host=%b request_id=%b fwd="%b" instance=%b connect=%b service=%dms status=%d bytes=%d' % (
+        b"at=info" if refusal is None else _error(refusal),
         head.method,
         path,
         head.host,
         request_id,
-        peer.encode("ascii"),
-        instance.encode(),
-        b"%.0fms" % (connect * 1000) if connect else b"" if connect is None else b"0ms",
-        (ended - began - (connect or 0.0)) * 1000,
+        peer,
+        instance,
+        b"0ms" if connect == 0.0 else b"" if connect is None else b"%.0fms" % (connect * 1000),
+        (ended - began - (connect or 0.0)) * 1000 + 0.5,
         status,
         size,
     )  # fmt: skip
 
 
-def _outcome(entry: Entry) -> bytes:
-    code = f" code={entry.code}" if entry.code else ""
-    return f'at=error{code} desc="{entry.description}"'.encode()
+def _error(refusal: Refusal) -> bytes:
+    code = f" code={refusal.code}" if refusal.code else ""
+    return f'at=error{code} desc="{refusal.description}"'.encode()
 
 
 class AccessLog:
@@ -107,6 +98,6 @@ class AccessLog:
         offset = time.time() - self._loop.time()
         for app, of_app in entries.items():
             self._lines.say_all(
-                app, INSTANCE, [(int((entry.ended + offset) * 1e6) * 1000, line(entry)) for entry in of_app]
+                app, INSTANCE, [(int((entry[6] + offset) * 1e6) * 1000, line(entry)) for entry in of_app]
             )
         return self._lines.flush()

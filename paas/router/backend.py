@@ -8,7 +8,8 @@ import socket
 from collections.abc import Callable
 
 from paas.domain.route import Backend
-from paas.router.forward import PlainAnswer
+from paas.router.forward import PlainAnswer, plain_answer
+from paas.router.head import HEAD_LIMIT, RequestHead
 from paas.router.limits import Limits
 from paas.router.loop import RouterLoop
 from paas.router.ports import Rider
@@ -21,12 +22,12 @@ _KNOWN_SIZE = 1024
 class BackendConnection:
     """One connection to a backend: in use by one rider, or unused."""
 
-    __slots__ = ("_backend", "_wire", "reused", "rider", "unused_since", "write")
+    __slots__ = ("_backend", "reused", "rider", "unused_since", "wire", "write")
 
     def __init__(self, backend: "LiveBackend", sock: socket.socket, *, loop: RouterLoop) -> None:
         self._backend = backend
-        self._wire = Wire(loop, sock, self)
-        self.write: Callable[[bytes], None] = self._wire.write
+        self.wire = Wire(loop, sock, self)
+        self.write: Callable[[bytes], None] = self.wire.write
         """Send, or hold until the backend reads; its rider is told when that is too much."""
         self.rider: Rider | None = None
         self.reused = False
@@ -49,7 +50,7 @@ class BackendConnection:
         self._backend.forget(self)
         # What it had sent before it reset the connection is often the answer to an upload that it did not want to
         # the end: our own write fails first.
-        if self.rider is not None and error is not None and (late := self._wire.late()):
+        if self.rider is not None and error is not None and (late := self.wire.late()):
             self.rider.from_backend(late)
         rider, self.rider = self.rider, None
         if rider is not None:
@@ -66,30 +67,30 @@ class BackendConnection:
     # -- what its rider does ----------------------------------------------------------------------------------
     def end(self) -> None:
         """Tell the backend that nothing more comes."""
-        self._wire.end()
+        self.wire.end()
 
     def pause(self) -> None:
         """Read no more for now."""
-        self._wire.pause()
+        self.wire.pause()
 
     def resume(self) -> None:
         """Read on."""
-        self._wire.resume()
+        self.wire.resume()
 
     def close(self) -> None:
         """Give it up at once, with what was not sent yet. Its rider is not told."""
         self.rider = None
-        self._wire.abort()
+        self.wire.abort()
 
     def finish(self) -> None:
         """Close it once everything was sent."""
         self.rider = None
-        self._wire.close()
+        self.wire.close()
 
     @property
     def usable(self) -> bool:
         """Whether a request may be sent on it: open, and nothing left to send."""
-        return self._wire.idle
+        return not self.wire.closing and not self.wire.unsent
 
 
 class LiveBackend:
@@ -104,33 +105,45 @@ class LiveBackend:
         self._host, self._port = _split(backend.address)
         self._limits = limits
         self._loop = loop
+        self._clock = loop.direct
         self._unused: list[BackendConnection] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._aside_until = 0.0
-        self.answers: dict[bytes, PlainAnswer] = {}
-        """Heads of its last answers, for those that repeat themselves."""
+        self.label = backend.name.encode()
+        """The name as the access log has it."""
+        self.last_answer: PlainAnswer | None = None
+        self._answers: dict[bytes, PlainAnswer] = {}
 
     @property
     def is_aside(self) -> bool:
         """Whether it refused a connection just now. Once that time is over, the next request tries it again."""
-        return self._loop.time() < self._aside_until
+        return self._aside_until > self._clock.now
 
     def set_aside(self) -> None:
         """Give it no request for a moment."""
-        self._aside_until = self._loop.time() + self._limits.aside
+        self._aside_until = self._clock.now + self._limits.aside
 
-    def remember(self, block: bytes, answer: PlainAnswer) -> None:
-        """Know this head the next time it comes, unless it is a long one."""
-        if len(block) <= _KNOWN_SIZE:
-            if len(self.answers) >= _KNOWN_COUNT:
-                self.answers.clear()
-            self.answers[block] = answer
+    def answer(self, request: RequestHead, data: bytes) -> PlainAnswer | None:
+        """Return the plain answer that begins with `data`, read only where its head is none of the last ones; None
+        where it is not plain; raises MalformedError."""
+        last = self.last_answer
+        if last is not None and data.startswith(last.block):
+            return last
+        block = data[: data.find(b"\r\n\r\n", 0, HEAD_LIMIT) + 4]
+        answer = self._answers.get(block) or plain_answer(request, block)
+        if answer is not None and len(block) <= _KNOWN_SIZE:
+            if len(self._answers) >= _KNOWN_COUNT:
+                self._answers.clear()
+            self._answers[block] = self.last_answer = answer
+        return answer
 
     def take_unused(self) -> BackendConnection | None:
         """Return the connection used last, which is the likeliest to live; None where there is none."""
-        while self._unused:
-            connection = self._unused.pop()
-            if connection.usable:
+        unused = self._unused
+        while unused:
+            connection = unused.pop()
+            wire = connection.wire
+            if not wire.closing and not wire.unsent:
                 connection.reused = True
                 return connection
         return None
@@ -147,11 +160,12 @@ class LiveBackend:
     def give_back(self, connection: BackendConnection) -> None:
         """Keep a connection for the next request, or close it."""
         connection.rider = None
-        if self.draining or not connection.usable or len(self._unused) >= self._limits.idle_connections:
+        wire = connection.wire
+        if self.draining or wire.closing or wire.unsent or len(self._unused) >= self._limits.idle_connections:
             connection.close()
             return
-        connection.resume()
-        connection.unused_since = self._loop.time()
+        wire.resume()
+        connection.unused_since = self._clock.now
         self._unused.append(connection)
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._limits.backend_idle, self._close_idle)

@@ -18,6 +18,9 @@ Key = tuple[AppId, int | None]
 """An entry of the table: an app, and the version that it is pinned to."""
 
 
+_FOUND_LIMIT = 4096
+
+
 class LiveApp:
     """An entry of the table, with its backends. It outlives changes of the table."""
 
@@ -34,15 +37,13 @@ class LiveApp:
 
     def choose(self, *, without: Collection[LiveBackend] = ()) -> LiveBackend | None:
         """Return the backend for one request, none of `without` and none set aside; None where none is left."""
-        usable = self.backends
-        if without or any(backend.is_aside for backend in usable):
-            usable = [backend for backend in usable if backend not in without and not backend.is_aside]
-        count = len(usable)
-        if count <= 1:
-            return usable[0] if usable else None
-        first = int(random() * count)  # noqa: S311 - spreads load, keeps no secret
-        second = (first + 1 + int(random() * (count - 1))) % count  # noqa: S311 - the same
-        one, other = usable[first], usable[second]
+        one, other = _two_of(self.backends)
+        if without or one is None or one.is_aside or other is None or other.is_aside:
+            one, other = _two_of(
+                [backend for backend in self.backends if backend not in without and not backend.is_aside]
+            )
+        if one is None or other is None:
+            return None
         return one if len(one.riders) <= len(other.riders) else other
 
 
@@ -55,6 +56,8 @@ class Balancer:
         self._apps: dict[Key, LiveApp] = {}
         self._metrics: dict[AppId, AppMetrics] = {}
         self._hosts: dict[str, LiveApp] = {}
+        self._found: dict[bytes, LiveApp] = {}
+        """Who was found for a Host field's value, as it was written."""
         self._live: dict[InstanceId, LiveBackend] = {}
         self._draining: list[LiveBackend] = []
         self.version = -1
@@ -71,6 +74,7 @@ class Balancer:
         self._live = {}
         self._metrics = {routed.app: self._metrics.get(routed.app) or AppMetrics() for routed in table.apps}
         self._apps = {_key(routed): self._app(routed, before) for routed in table.apps}
+        self._found.clear()
         self._hosts = {host: app for app in self._apps.values() for host in app.routed.hosts}
         for app in apps.keys() - self._apps.keys():
             apps[app].backends = []
@@ -82,8 +86,15 @@ class Balancer:
 
     def find(self, host: bytes) -> LiveApp | None:
         """Return the app that a Host field's value names."""
-        text = host.decode("ascii")
-        return self._hosts.get(text) or find_host(self._hosts, bare_host(text))
+        return self._found.get(host) or self._look_up(host)
+
+    def _look_up(self, host: bytes) -> LiveApp | None:
+        app = find_host(self._hosts, bare_host(host.decode("ascii")))
+        if app is not None:
+            if len(self._found) >= _FOUND_LIMIT:
+                self._found.clear()
+            self._found[host] = app
+        return app
 
     def current(self, app: LiveApp) -> LiveApp | None:
         """Return the app as the table has it now; None once it is gone."""
@@ -141,6 +152,16 @@ class Balancer:
             self._live[backend.instance] = known
             app.backends.append(known)
         return app
+
+
+def _two_of(backends: list[LiveBackend]) -> tuple[LiveBackend, LiveBackend] | tuple[None, None]:
+    """Return two of them taken at random; the same one twice where it is alone."""
+    count = len(backends)
+    if count <= 1:
+        return (backends[0], backends[0]) if backends else (None, None)
+    first = int(random() * count)  # noqa: S311 - spreads load, keeps no secret
+    second = (first + 1 + int(random() * (count - 1))) % count  # noqa: S311 - the same
+    return backends[first], backends[second]
 
 
 def _key(routed: RoutedApp) -> Key:

@@ -10,7 +10,7 @@ from paas.router.context import Context
 from paas.router.deadline import Deadline
 from paas.router.exchange import Exchange
 from paas.router.forward import origin_lines, refused_bytes
-from paas.router.head import MalformedError, RequestHead, parse_request, split_head
+from paas.router.head import MalformedError, RequestHead, parse_request, plain_request, split_head
 from paas.router.ports import UnderWay
 from paas.router.refusal import Refusal, bad_request
 from paas.router.shortcut import Shortcut
@@ -31,7 +31,7 @@ class ClientConnection:
     ) -> None:
         self._context = context
         self._gone = gone
-        self.peer = peer
+        self.peer = peer.encode("ascii")
         self.origin = origin_lines(peer, port)
         self.deadline = Deadline(context.loop, self._expired)
         self._wire = Wire(context.loop, sock, self)
@@ -57,7 +57,7 @@ class ClientConnection:
             data = self._exchange.from_client(data)
             if not data:
                 return
-        elif data == self._last_block and self._take_again():
+        elif not self._buffer and not self._full and self._take_plain(data):
             return
         self._buffer = self._buffer + data if self._buffer else data
         if self._exchange is None:
@@ -156,11 +156,16 @@ class ClientConnection:
         if self._ended and self._exchange is None and not self._full and not self._closing:
             self._close()
 
-    def _take_again(self) -> bool:
-        """Begin a request that came in the same bytes as the last one, and so was judged already."""
-        head = self._last_head
-        if head is None or self._buffer or self._full or not self._shortcut.take(head):
+    def _take_plain(self, data: bytes) -> bool:
+        """Begin the request that `data` is, where it is a plain one; the same bytes are judged once."""
+        if data != self._last_block:
+            head = plain_request(data)
+            if head is None:
+                return False
+            self._last_block, self._last_head = data, head
+        if self._last_head is None or not self._shortcut.take(self._last_head):
             return False
+        self._head_began = False
         self._exchange = self._shortcut
         return True
 
@@ -179,13 +184,11 @@ class ClientConnection:
             self._wait_for_head()
             return False
         self._head_began = False
-        block, self._buffer = split
-        if head.plain:
-            self._last_block, self._last_head = block, head
-            if self._shortcut.take(head):
-                self._exchange = self._shortcut
-                return True
-        self._begin(head)
+        self._buffer = split[1]
+        if head.plain and self._shortcut.take(head):
+            self._exchange = self._shortcut
+        else:
+            self._begin(head)
         return True
 
     def _begin(self, head: RequestHead) -> None:

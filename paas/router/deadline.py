@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 from paas.router.loop import RouterLoop
 
@@ -16,16 +17,15 @@ class Deadline:
         self._clock = loop.direct
         self._expired = expired
         self._at: float | None = None
-        self._wakes_at = 0.0
+        self._wakes_at = inf
         self._handle: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float) -> None:
         """Move the deadline to `seconds` from now."""
         self._at = at = self._clock.now + seconds
-        if self._handle is None:
-            self._wake(at)
-        elif at < self._wakes_at:
-            self._handle.cancel()
+        if at < self._wakes_at:
+            if self._handle is not None:
+                self._handle.cancel()
             self._wake(at)
 
     def clear(self) -> None:
@@ -38,16 +38,18 @@ class Deadline:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+            self._wakes_at = inf
 
     def _wake(self, at: float) -> None:
         self._wakes_at = at
         self._handle = self._loop.call_at(at, self._woken)
 
     def _woken(self) -> None:
+        woken_at, self._wakes_at = self._wakes_at, inf
         self._handle = None
         if self._at is None:
             return
-        if self._at > self._wakes_at:
+        if self._at > woken_at:
             self._wake(self._at)
             return
         self._at = None

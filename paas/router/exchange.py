@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from paas.router.access_log import Entry
 from paas.router.answer import Answer
 from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
@@ -264,7 +263,7 @@ class Exchange:
         if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None
-        name = self._backend.name if self._backend is not None else ""
+        name = self._backend.label if self._backend is not None else b""
         self._leave(reuse=reuse)
         self._record(refusal, name)
         self._client.finished(keep_alive=keep_alive)
@@ -282,7 +281,7 @@ class Exchange:
         else:
             connection.close()
 
-    def _record(self, refusal: Refusal | None, instance: str) -> None:
+    def _record(self, refusal: Refusal | None, instance: bytes) -> None:
         now = self._context.loop.time()
         code = refusal.code if refusal else ""
         cut_short = self._answering and refusal is not H27
@@ -294,7 +293,7 @@ class Exchange:
             return
         self._context.log.write(
             self._app.id,
-            Entry(
+            (
                 self._head,
                 self._id,
                 self._client.peer,
@@ -304,7 +303,6 @@ class Exchange:
                 now,
                 status,
                 size,
-                code,
-                refusal.description if refusal else "",
+                refusal,
             ),
         )

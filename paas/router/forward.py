@@ -31,12 +31,12 @@ def backend_request(head: RequestHead, *, origin: bytes, request_id: bytes, mill
 
 def request_beginning(head: RequestHead, *, origin: bytes) -> bytes:
     """Return all of it up to the id. `origin` are the lines about the client that `origin_lines` made."""
-    _, target, host, _, kept, *_ = head
+    host = head.host
     return b"%b %b HTTP/1.1\r\nHost: %b%b%b\r\nX-Forwarded-Host: %b\r\nX-Request-ID: " % (
         head.method,
-        target,
+        head.target,
         host,
-        kept,
+        head.kept,
         origin,
         host,
     )
@@ -75,13 +75,17 @@ def client_response(
     request: RequestHead, head: ResponseHead, *, request_id: bytes, keep_alive: bool
 ) -> bytes:
     """Return the head of the final response that the client gets."""
-    return b"HTTP/1.1 %b%b%b\r\nVia: 1.1 mini\r\nX-Request-ID: %b%b\r\n\r\n" % (
-        head.status_line,
-        head.kept,
-        _framing(request, head),
+    return b"%b%b%b\r\n\r\n" % (
+        response_beginning(request, head),
         request_id,
         _connection(request, keep_alive=keep_alive),
     )
+
+
+def response_beginning(request: RequestHead, head: ResponseHead) -> bytes:
+    """Return all of it up to the request id."""
+    framing = _framing(request, head)
+    return b"HTTP/1.1 %b%b%b\r\nVia: 1.1 mini\r\nX-Request-ID: " % (head.status_line, head.kept, framing)
 
 
 class PlainAnswer(NamedTuple):
@@ -93,6 +97,10 @@ class PlainAnswer(NamedTuple):
     """What the client gets of it up to the request id, after which only the empty line follows."""
     status: int
     length: int
+    end: int
+    """Where in the block the empty line begins."""
+    size: int
+    """Of block and body together."""
 
 
 def plain_answer(request: RequestHead, block: bytes) -> PlainAnswer | None:
@@ -101,8 +109,8 @@ def plain_answer(request: RequestHead, block: bytes) -> PlainAnswer | None:
     length = 0 if head.status in _BODILESS else head.length
     if length is None or not head.keep_alive or head.status < 200:
         return None
-    out = client_response(request, head, request_id=b"", keep_alive=True)
-    return PlainAnswer(block, out.removesuffix(b"\r\n\r\n"), head.status, length)
+    size = len(block)
+    return PlainAnswer(block, response_beginning(request, head), head.status, length, size - 4, size + length)
 
 
 def interim_response(head: ResponseHead) -> bytes:

@@ -34,10 +34,11 @@ def _others(names: bytes) -> bytes:
     """Return the pattern of lines with other names than these. The letters that none begins with are tried first."""
     initials = bytes(sorted({name[0] for name in re.split(rb"\|(?![^(]*\))", names)}))
     token = rb"(?:(?![" + initials + initials.upper() + rb"])|(?!(?i:" + names + rb"):))" + _TOKEN + rb"++"
-    return rb"((?:\r\n" + token + rb":" + _TEXT + rb"*+)*+)"
+    return rb"((?:\r\n" + token + rb":[^\r]*+)*+)"
 
 
-# What most heads look like: judged, and taken apart, in one pass.
+# What most heads look like: judged, and taken apart, in one pass. `_is_clean` looks at what the values may not hold,
+# for all of them at once.
 _KEEP_ALIVE = rb"(?:\r\n[Cc]onnection: [Kk]eep-[Aa]live)?+"
 _PLAIN_REQUEST = re.compile(
     rb"GET (/[\x21\x22\x24-\x7e]*+) HTTP/1\.1"
@@ -49,9 +50,7 @@ _PLAIN_REQUEST = re.compile(
     + rb"\r\n\r\n"
 )
 _PLAIN_RESPONSE = re.compile(
-    rb"HTTP/1\.1 ([2-5][0-9]{2}(?: "
-    + _TEXT
-    + rb"*+)?+)"
+    rb"HTTP/1\.1 ([2-5][0-9]{2}(?: [^\r]*+)?+)"
     + _others(_RESPONSE_NAMES)
     + rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,18}+)"
     + _others(_RESPONSE_NAMES)
@@ -59,6 +58,7 @@ _PLAIN_RESPONSE = re.compile(
     + _others(_RESPONSE_NAMES)
     + rb"\r\n\r\n"
 )
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\r"})
 _ABSOLUTE = re.compile(rb"(?i:http)://([^/?]*+)(.*+)")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -130,13 +130,20 @@ def split_head(buffer: bytes) -> tuple[bytes, bytes] | None:
 
 def parse_request(block: bytes) -> RequestHead:
     """Return the request of a whole head; raises MalformedError where it could be read in more than one way."""
-    plain = _PLAIN_REQUEST.fullmatch(block)
-    if plain is not None:
-        target, first, host, second, third = plain.group(1, 2, 3, 4, 5)
-        return RequestHead(
-            b"GET", target, host, 1, first + second + third, None, False, True, False, b"", b"", True
-        )  # fmt: skip
-    return _parse_request(block)
+    return plain_request(block) or _parse_request(block)
+
+
+def plain_request(data: bytes) -> RequestHead | None:
+    """Return the request that `data` is, head to end, where it is a plain one that reads in one pass; else None."""
+    match = _PLAIN_REQUEST.fullmatch(data)
+    if match is None or not _is_clean(data):
+        return None
+    target, first, host, second, third = match.groups()
+    # Not by its constructor, which costs as much as the rest.
+    return tuple.__new__(
+        RequestHead,
+        (b"GET", target, host, 1, first + second + third, None, False, True, False, b"", b"", True),
+    )
 
 
 def _parse_request(block: bytes) -> RequestHead:
@@ -172,13 +179,20 @@ def _parse_request(block: bytes) -> RequestHead:
 
 def parse_response(block: bytes) -> ResponseHead:
     """Return the response of a whole head; raises MalformedError where it could be read in more than one way."""
-    plain = _PLAIN_RESPONSE.fullmatch(block)
-    if plain is not None:
-        status_line, first, length, second, third = plain.group(1, 2, 3, 4, 5)
-        return ResponseHead(
-            int(status_line[:3]), status_line, first + second + third, int(length), False, True, b""
-        )  # fmt: skip
-    return _parse_response(block)
+    match = _PLAIN_RESPONSE.fullmatch(block)
+    if match is None or not _is_clean(block):
+        return _parse_response(block)
+    status_line, first, length, second, third = match.groups()
+    return tuple.__new__(
+        ResponseHead,
+        (int(status_line[:3]), status_line, first + second + third, int(length), False, True, b""),
+    )
+
+
+def _is_clean(block: bytes) -> bool:
+    """Return whether a head is not too long, and holds no control character but tabs and whole line ends."""
+    controls = len(block) - len(block.translate(None, _CONTROLS))
+    return controls == block.count(b"\r\n") and len(block) <= HEAD_LIMIT
 
 
 def _parse_response(block: bytes) -> ResponseHead:

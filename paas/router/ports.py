@@ -11,7 +11,8 @@ from paas.router.deadline import Deadline
 class Client(Protocol):
     """The client's connection, as an exchange uses it."""
 
-    peer: str
+    peer: bytes
+    """Its address."""
     origin: bytes
     deadline: Deadline
 

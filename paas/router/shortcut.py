@@ -2,14 +2,16 @@
 passes on is byte for byte what an `Exchange` would; as soon as anything else happens, it gives way to one.
 """
 
-from paas.router.access_log import Entry
 from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
 from paas.router.context import Context
 from paas.router.exchange import Exchange
-from paas.router.forward import PlainAnswer, plain_answer, request_beginning
-from paas.router.head import HEAD_LIMIT, MalformedError, RequestHead
+from paas.router.forward import PlainAnswer, request_beginning
+from paas.router.head import MalformedError, RequestHead, parse_request
 from paas.router.ports import Client
+
+_NONE = parse_request(b"GET / HTTP/1.1\r\nHost: none\r\n\r\n")
+"""Stands for the head before the first one."""
 
 
 class Shortcut:
@@ -29,9 +31,9 @@ class Shortcut:
         "_head",
         "_id",
         "_left",
+        "_write",
     )
 
-    _head: RequestHead
     _app: LiveApp
     _backend: LiveBackend
     _connection: BackendConnection
@@ -41,6 +43,8 @@ class Shortcut:
         self._clock = context.loop.direct
         self._client = client
         self._deadline = client.deadline
+        self._write = client.write
+        self._head = _NONE
         self._beginning = b""
         self._id = b""
         self._began = 0.0
@@ -57,7 +61,7 @@ class Shortcut:
         if connection is None:
             return False
         self._app, self._backend, self._connection = app, backend, connection
-        if head is not getattr(self, "_head", None):
+        if head is not self._head:
             self._head = head
             self._beginning = request_beginning(head, origin=self._client.origin)
         self._id = request_id = head.request_id or context.ids.next()
@@ -75,17 +79,12 @@ class Shortcut:
         if self._answer is not None:
             self._more(data, self._answer)
             return
-        end = data.find(b"\r\n\r\n", 0, HEAD_LIMIT)
-        block = data[: end + 4]
-        answer = self._backend.answers.get(block) or self._read(block)
-        if answer is None:
+        answer = self._plain(data)
+        left = -1 if answer is None else answer.size - len(data)
+        if answer is None or left < 0 or self._context.stopping:
             self._give_way().from_backend(data)
             return
-        left = answer.length + end + 4 - len(data)
-        if left < 0 or self._context.stopping:
-            self._give_way().from_backend(data)
-            return
-        self._client.write(b"".join((answer.beginning, self._id, data[end:])))
+        self._write(b"".join((answer.beginning, self._id, data[answer.end :])))
         if left:
             self._answer = answer
             self._left = left
@@ -99,20 +98,17 @@ class Shortcut:
             self._give_way().from_backend(data)
             return
         self._left = left
-        self._client.write(data)
+        self._write(data)
         if left:
             self._deadline.set(self._context.limits.idle)
         else:
             self._answered(answer)
 
-    def _read(self, block: bytes) -> PlainAnswer | None:
+    def _plain(self, data: bytes) -> PlainAnswer | None:
         try:
-            answer = plain_answer(self._head, block)
+            return self._backend.answer(self._head, data)
         except MalformedError:
             return None
-        if answer is not None:
-            self._backend.remember(block, answer)
-        return answer
 
     def _answered(self, answer: PlainAnswer) -> None:
         app, backend, began, now = self._app, self._backend, self._began, self._clock.now
@@ -121,9 +117,7 @@ class Shortcut:
         app.metrics.count(answer.status, now - began, answer.length)
         self._context.log.write(
             app.id,
-            Entry(
-                self._head, self._id, self._client.peer, backend.name, began, 0.0, now, answer.status, answer.length
-            ),
+            (self._head, self._id, self._client.peer, backend.label, began, 0.0, now, answer.status, answer.length, None),
         )  # fmt: skip
         self._client.finished(keep_alive=True)
 

@@ -46,7 +46,6 @@ class Wire:
 
     __slots__ = (
         "_block",
-        "_closing",
         "_ended",
         "_ending",
         "_fd",
@@ -59,8 +58,9 @@ class Wire:
         "_recv",
         "_send",
         "_socket",
-        "_unsent",
         "_user",
+        "closing",
+        "unsent",
     )
 
     def __init__(self, loop: RouterLoop, sock: socket.socket, user: User) -> None:
@@ -72,25 +72,17 @@ class Wire:
         self._user = user
         self._block = _BLOCK
         self._held: deque[memoryview] = deque()
-        self._unsent = 0
+        self.unsent = 0
+        """Bytes that are held."""
         self._full = False
         self._paused = False
         self._ended = False
         self._ending = False
-        self._closing = False
+        self.closing = False
+        """Whether it takes no more bytes to send."""
         self._lost = False
         self._interest = READ
         loop.direct.watch(self._fd, READ, self)
-
-    @property
-    def closing(self) -> bool:
-        """Whether it takes no more bytes to send."""
-        return self._closing
-
-    @property
-    def idle(self) -> bool:
-        """Whether it is open and nothing waits to be sent."""
-        return not self._closing and not self._unsent
 
     # -- in ---------------------------------------------------------------------------------------------------
     def ready(self, events: int) -> None:
@@ -131,17 +123,17 @@ class Wire:
 
     def resume(self) -> None:
         """Read on."""
-        if self._paused and not self._closing and not self._ended:
+        if self._paused and not self.closing and not self._ended:
             self._paused = False
             self._watch()
 
     # -- out --------------------------------------------------------------------------------------------------
     def write(self, data: bytes) -> None:
         """Send, or hold what the other side does not take yet."""
-        if self._closing or not data:
+        if self.closing or not data:
             return
         sent = 0
-        if not self._unsent:
+        if not self.unsent:
             try:
                 sent = self._send(data)
             except _NOT_NOW:
@@ -155,16 +147,16 @@ class Wire:
 
     def end(self) -> None:
         """Tell the other side that nothing more comes, once all is sent."""
-        if not self._closing and not self._ending:
+        if not self.closing and not self._ending:
             self._ending = True
-            if not self._unsent:
+            if not self.unsent:
                 self._shut()
 
     def close(self) -> None:
         """Close it once all is sent."""
-        if not self._closing:
-            self._closing = self._paused = True
-            if self._unsent:
+        if not self.closing:
+            self.closing = self._paused = True
+            if self.unsent:
                 self._watch()
             else:
                 self._lose(None)
@@ -172,7 +164,7 @@ class Wire:
     def abort(self) -> None:
         """Close it now."""
         self._held.clear()
-        self._unsent = 0
+        self.unsent = 0
         self._lose(None)
 
     def unread(self) -> int:
@@ -180,7 +172,7 @@ class Wire:
         if self._lost:
             return 0
         (queued,) = struct.unpack("i", fcntl.ioctl(self._fd, termios.TIOCOUTQ, b"\0" * 4))
-        return self._unsent + int(queued)
+        return self.unsent + int(queued)
 
     def late(self) -> bytes:
         """Return what had come in before the wire was lost; called from `wire_lost`."""
@@ -192,9 +184,9 @@ class Wire:
 
     def _hold(self, data: memoryview) -> None:
         self._held.append(data)
-        self._unsent += len(data)
+        self.unsent += len(data)
         self._watch()
-        if self._unsent > _HIGH_WATER and not self._full:
+        if self.unsent > _HIGH_WATER and not self._full:
             self._full = True
             self._user.wire_full()
 
@@ -203,7 +195,7 @@ class Wire:
             while self._held:
                 first = self._held[0]
                 sent = self._send(first)
-                self._unsent -= sent
+                self.unsent -= sent
                 if sent < len(first):
                     self._held[0] = first[sent:]
                     break
@@ -216,14 +208,14 @@ class Wire:
         self._flushed()
 
     def _flushed(self) -> None:
-        if not self._unsent:
+        if not self.unsent:
             self._watch()
-            if self._closing:
+            if self.closing:
                 self._lose(None)
                 return
             if self._ending:
                 self._shut()
-        if self._full and self._unsent <= _LOW_WATER:
+        if self._full and self.unsent <= _LOW_WATER:
             self._full = False
             self._user.wire_free()
 
@@ -233,7 +225,7 @@ class Wire:
 
     # -- the end ----------------------------------------------------------------------------------------------
     def _watch(self) -> None:
-        wanted = (0 if self._paused else READ) | (WRITE if self._unsent else 0)
+        wanted = (0 if self._paused else READ) | (WRITE if self.unsent else 0)
         if wanted == self._interest or self._lost:
             return
         # Never watched for nothing: epoll tells of errors unasked, again and again.
@@ -248,7 +240,7 @@ class Wire:
     def _lose(self, error: OSError | None) -> None:
         if self._lost:
             return
-        self._closing = self._paused = self._lost = True
+        self.closing = self._paused = self._lost = True
         if self._interest:
             self._loop.direct.forget(self._fd)
             self._interest = 0
