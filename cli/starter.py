@@ -12,7 +12,11 @@ from cli.waiting import comes_true
 from paas.errors import InvalidError, PaasError, UnreachableError
 
 START_LIMIT = 30.0
+PRINT_LIMIT = 4 * 1024 * 1024
+"""Size in bytes from which the server's own printing goes on in a new file at its next start; one older file is kept."""
 _TAIL = 15
+_INSTANCE_MARKERS = ("MINI_INSTANCE_ID", "MINI_HOME_ID")
+"""What marks the processes of an instance, which end with it: a server that is started from within one is none."""
 COMMAND = ("-I", "-m", "api.server")
 """What python is given; the server takes its settings from `MINI_*` in its environment."""
 
@@ -33,7 +37,7 @@ def start_server(target: LocalTarget, environ: Mapping[str, str]) -> int:
 
 def run_in_foreground(environ: Mapping[str, str]) -> None:
     """Become the server: this never returns."""
-    os.execve(sys.executable, [sys.executable, *COMMAND], dict(environ))  # noqa: S606 - argv, no shell
+    os.execve(sys.executable, [sys.executable, *COMMAND], environment_of_server(environ))  # noqa: S606 - argv, no shell
 
 
 def is_healthy(target: LocalTarget) -> bool:
@@ -48,8 +52,16 @@ def is_healthy(target: LocalTarget) -> bool:
 
 
 def _prepare(log: Path) -> int:
+    """Return where the new server's printing begins in its log, which has room for it."""
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if log.exists() and log.stat().st_size > PRINT_LIMIT:
+        log.replace(log.with_name(f"{log.name}.1"))
     return log.stat().st_size if log.exists() else 0
+
+
+def environment_of_server(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment that a server gets from a command that ran in `environ`."""
+    return {name: value for name, value in environ.items() if name not in _INSTANCE_MARKERS}
 
 
 def _spawn(log: Path, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
@@ -59,7 +71,7 @@ def _spawn(log: Path, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=dict(environ),
+            env=environment_of_server(environ),
             cwd="/",
             start_new_session=True,
         )

@@ -13,7 +13,8 @@ from cli.output import aligned, heading
 from cli.parser import Commands
 from cli.target import LocalTarget, RemoteTarget, Target, target_from
 from cli.times import shown
-from paas.errors import InvalidError, PaasError, UnreachableError
+from paas.errors import EngineMismatchError, InvalidError, PaasError, UnreachableError
+from paas.settings import EngineChoice
 
 commands = Commands()
 server = Commands("server", about="Start, stop and look at the server.", example="mini server status")
@@ -54,7 +55,10 @@ def start(
     environ = _with_settings(mini.environ, engine=engine, listen=listen, http=http)
     target = _local(target_from(environ))
     if target.answers():
+        _check_engine(target, engine)
         mini.output.progress(f"The server of {target.settings.home} runs already.")
+        if listen or http:
+            mini.output.warn("Its addresses stay as they are: stop it first to give it others.")
     elif foreground:
         run_in_foreground(environ)
     else:
@@ -128,6 +132,15 @@ def _lines(target: Target, number: int, *, tail: bool) -> Iterator[str]:
 def _with_settings(environ: Mapping[str, str], **options: str | None) -> dict[str, str]:
     chosen = {f"MINI_{name.upper()}": value for name, value in options.items() if value is not None}
     return {**environ, **chosen}
+
+
+def _check_engine(target: LocalTarget, engine: str | None) -> None:
+    settled = Client(target).get("/v1/server", Server)["engine"]
+    if engine not in (None, EngineChoice.AUTO, settled):
+        raise EngineMismatchError(
+            f"The server of {target.settings.home} runs on the {settled} engine, settled at its first start. For the "
+            f"{engine} engine start a server with another MINI_HOME and push your apps to it."
+        )
 
 
 def _local(target: Target) -> LocalTarget:

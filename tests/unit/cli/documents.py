@@ -20,6 +20,23 @@ def app(**over: object) -> dict[str, object]:
     }
 
 
+def server(**over: object) -> dict[str, object]:
+    """A Server."""
+    return {
+        "version": "0.1.0",
+        "home": "/home/me/.local/share/mini",
+        "engine": "process",
+        "socket": "/home/me/.local/share/mini/run/control.sock",
+        "api": "127.0.0.1:8600",
+        "http": "127.0.0.1:8080",
+        "pids": {"control": 100, "router": [101], "logs": 102},
+        "started_at": "2026-09-13T10:00:00.000000+00:00",
+        "apps": 2,
+        "instances": 5,
+        **over,
+    }
+
+
 def deployment(**over: object) -> dict[str, object]:
     """A Deployment that has succeeded."""
     return {

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.starter import COMMAND, start_server
+from cli.starter import COMMAND, PRINT_LIMIT, environment_of_server, start_server
 from cli.target import LocalTarget, reach
 from paas.errors import InvalidError, UnreachableError
 from paas.settings import Settings
+from tests.unit.cli import documents
 from tests.unit.cli.conftest import Processes, Runner
 from tests.unit.cli.stand_in import StandIn
 
@@ -71,6 +72,37 @@ def test_a_server_that_does_not_come_up_shows_the_end_of_its_log(home: Path) -> 
         start_server(LocalTarget(settings), {"MINI_HOME": str(home), "MINI_LISTEN": "127.0.0.1:0"})
     assert "control.log" in error.value.message
     assert "earlier life" not in error.value.message
+
+
+def test_a_server_that_runs_on_one_engine_is_asked_for_no_other(mini: Runner, api: StandIn) -> None:
+    api.answer("GET", "/v1/server", documents.server())
+    ran = mini("server", "start", "--engine", "docker")
+    assert ran.code == 2
+    assert "runs on the process engine" in ran.err
+    assert mini("server", "start", "--engine", "process").code == 0
+
+
+def test_addresses_of_a_server_that_runs_stay(mini: Runner, api: StandIn) -> None:
+    api.answer("GET", "/v1/server", documents.server())
+    ran = mini("server", "start", "--http", "127.0.0.1:0")
+    assert ran.code == 0
+    assert "stop it first" in ran.err
+
+
+def test_a_server_that_is_started_from_within_a_one_off_is_none_of_its_family() -> None:
+    within = {"MINI_HOME": "/srv/mini", "MINI_INSTANCE_ID": "i1", "MINI_HOME_ID": "h1"}
+    assert environment_of_server(within) == {"MINI_HOME": "/srv/mini"}
+
+
+def test_a_log_that_has_grown_large_is_set_aside_at_a_start(home: Path) -> None:
+    log = home / "server" / "control.log"
+    log.parent.mkdir()
+    log.write_bytes(b"x" * (PRINT_LIMIT + 1))
+    home.joinpath("run").write_text("a file where a folder should be")
+    with pytest.raises((UnreachableError, InvalidError)):
+        start_server(LocalTarget(Settings(home=home)), {"MINI_HOME": str(home), "MINI_LISTEN": "127.0.0.1:0"})
+    assert log.with_name("control.log.1").stat().st_size == PRINT_LIMIT + 1
+    assert log.stat().st_size < PRINT_LIMIT
 
 
 def test_settings_that_cannot_be_read_start_nothing(mini: Runner) -> None:
