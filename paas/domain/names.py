@@ -55,8 +55,3 @@ def host_name(text: str) -> str:
             f"{text!r} is no host name: letters, digits and - between dots, such as shop.example.com."
         )
     return host
-
-
-def is_app_name(text: str) -> bool:
-    """Return whether `text` could be an app's name."""
-    return bool(_APP.fullmatch(text)) and "--" not in text

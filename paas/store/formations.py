@@ -38,14 +38,6 @@ class Formations:
                 )
             _run_again(connection, app, counts)
 
-    def set_defaults(self, app: AppId, counts: Mapping[ProcessType, int]) -> None:
-        """Set the counts of those types that have none yet; raises NotFoundError."""
-        with self._connections.write() as connection:
-            living(connection, app)
-            for name, count in counts.items():
-                row = insert(formations).values(app=app, type=name, count=count)
-                connection.execute(row.on_conflict_do_nothing(index_elements=["app", "type"]))
-
     def all(self) -> dict[AppId, dict[ProcessType, int]]:
         """Return every formation, by app."""
         found: dict[AppId, dict[ProcessType, int]] = defaultdict(dict)

@@ -19,7 +19,6 @@ from paas.supervisor.wake import Passes, Wake
 SLACK = 30.0
 """Seconds beyond the boot limit after which waiting ends even where the engine says nothing at all."""
 ROUTED_WITHIN = 30.0
-EMPTIED_SLACK = 30.0
 LAST_LINES = 10
 _LINES_WITHIN = 5.0
 

@@ -15,12 +15,6 @@ def test_counts_are_set_together_and_kept_by_app(store: Store, shop: App) -> Non
     assert store.formations.all() == {shop.id: {WEB: 3, WORKER: 1}}
 
 
-def test_defaults_leave_what_was_set_alone(store: Store, shop: App) -> None:
-    store.formations.set(shop.id, {WEB: 0})
-    store.formations.set_defaults(shop.id, {WEB: 1, WORKER: 2})
-    assert store.formations.get(shop.id) == {WEB: 0, WORKER: 2}
-
-
 def test_each_restart_raises_the_epoch_by_one_and_runs_a_stopped_slot(store: Store, shop: App) -> None:
     store.formations.stop_slot(shop.id, WEB, 1, version=4)
     store.formations.restart(shop.id, [(WEB, 1), (WEB, 2)])
