@@ -279,10 +279,11 @@ def test_beyond_the_twelve_there_are_an_api_telemetry_tokens_and_health_checks(
     check = {"healthchecks": {"web": [{"type": "startup", "path": "/healthy", "content": "one"}]}}
     shop = repository("beyond").write({**apps.web(), "app.json": json.dumps(check)}).create()
     # The API: everything the command line does, described by itself; on TCP with a token alone.
-    host, _, port = mini.status()["api"].rpartition(":")
+    api = mini.status()["api"]
+    host, _, port = api.rpartition(":")
     token = (mini.home / "keys" / "admin-token").read_text().strip()
     for credentials, status in (({}, 401), (bearer("mini_wrong"), 401), (bearer(token), 200)):
-        answer = mini.request(host, "/v1/apps", headers=credentials, address=(host, int(port)))
+        answer = mini.request(api, "/v1/apps", headers=credentials, address=(host, int(port)))
         assert answer.status == status
     assert "/v1/apps/{app}/rollbacks" in mini.api("/openapi.json")["paths"]
     # Telemetry: request ids go through to the app's answer and the log, metrics count.
