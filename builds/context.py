@@ -15,7 +15,8 @@ DOCKERFILE = ".mini.dockerfile"
 """The name, within the stream, of the Dockerfile to build by. It never gets into the image."""
 
 _IGNORE = ".dockerignore"
-_BLOCK = 512
+_BLOCK = 256 * 1024
+_RECORD = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,13 @@ class Context:
     without: tuple[str, ...] = ()
 
     def stream(self, source: Source, *, modified: int, stop: Event) -> Iterator[bytes]:
-        """Yield the tar; every file is `modified` at that time, since git keeps none.
+        """Yield the tar in blocks; every file is `modified` at that time, since git keeps none.
 
         Raises BuildFailedError for a file that may not be sent, and OperationCancelledError soon after `stop` is set.
         """
+        return _blocks(self._members(source, modified=modified, stop=stop))
+
+    def _members(self, source: Source, *, modified: int, stop: Event) -> Iterator[bytes]:
         written = source.text(_IGNORE)
         ignore = parse_dockerignore("\n".join([written or "", *self.without]))
         for path, entry in source.tree.walk():
@@ -41,7 +45,18 @@ class Context:
                 yield from _member(source, path, entry, modified=modified)
         yield from _text(DOCKERFILE, self.dockerfile, modified=modified)
         yield from _text(_IGNORE, _own_ignore(written), modified=modified)
-        yield bytes(2 * _BLOCK)
+        yield bytes(2 * _RECORD)
+
+
+def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the pieces put together: each block is sent by itself, and 60 000 small ones take a minute."""
+    block = bytearray()
+    for piece in pieces:
+        block += piece
+        if len(block) >= _BLOCK:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
 
 
 def _own_ignore(written: str | None) -> str:
@@ -62,13 +77,13 @@ def _member(source: Source, path: bytes, entry: Entry, *, modified: int) -> Iter
         for block in source.blocks(entry):
             refuse_pointer(block, path, size=size)
             yield block
-        yield bytes(-size % _BLOCK)
+        yield bytes(-size % _RECORD)
 
 
 def _text(name: str, text: str, *, modified: int) -> Iterator[bytes]:
     content = text.encode()
     yield _header(name.encode(), modified=modified, size=len(content), mode=0o644)
-    yield content + bytes(-len(content) % _BLOCK)
+    yield content + bytes(-len(content) % _RECORD)
 
 
 def _header(

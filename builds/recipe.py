@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from builds.arguments import Arguments
 from builds.context import Context
@@ -12,6 +11,7 @@ from builds.node import build_failed, install_failed
 from builds.python import PythonManifest, cannot_install
 from builds.source import Source
 from builds.steps import StepFailedError
+from builds.uv import uv_version
 from paas.domain.process import Manifest
 from paas.errors import BuildFailedError
 from paas.settings import Settings
@@ -77,7 +77,7 @@ def _own(dockerfile: str, manifest: Manifest, arguments: Arguments) -> Recipe:
 def _generated(detected: Detected, settings: Settings, arguments: Arguments) -> Recipe:
     node = detected.node is not None
     passed = arguments.for_languages(python=detected.python is not None, node=node)
-    choices = Choices(settings.base_images, version("uv"), tuple(passed.indexes))
+    choices = Choices(settings.base_images, uv_version(), tuple(passed.indexes))
     return Recipe(
         detected.manifest,
         generate(detected, choices),

@@ -1,10 +1,13 @@
 """The adapter of uv, which is installed beside mini as a wheel: where its binary is, and what it complains about."""
 
 import re
+from importlib.metadata import PackageNotFoundError, version
 
 from uv import find_uv_bin
 
 from paas.errors import PaasError
+
+_MISSING = "uv, which belongs to mini, is missing beside it. Install mini again."
 
 _CROSS = "\N{MULTIPLICATION SIGN}"
 """What uv puts in front of an error that it explains."""
@@ -15,7 +18,15 @@ def uv_binary() -> str:
     try:
         return find_uv_bin()
     except FileNotFoundError as error:
-        raise PaasError("uv, which belongs to mini, is missing beside it. Install mini again.") from error
+        raise PaasError(_MISSING) from error
+
+
+def uv_version() -> str:
+    """Return its version, which images get too; raises PaasError as `uv_binary` does."""
+    try:
+        return version("uv")
+    except PackageNotFoundError as error:
+        raise PaasError(_MISSING) from error
 
 
 def explain(lines: tuple[str, ...]) -> str:
