@@ -40,6 +40,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Traffic": (
         Entry("domains", "domains", "List, add and remove domains."),
         Entry("routes", "domains", "List where requests go."),
+        Entry("maintenance", "traffic", "Show, start and end maintenance."),
+        Entry("sticky", "traffic", "Show, start and end sticky sessions."),
         Entry("checks", "checks", "Show and run health checks."),
     ),
     "mini itself": (

@@ -20,6 +20,7 @@ class Server(TypedDict):
     socket: str
     api: str
     http: str
+    https: str | None
     pids: Pids
     started_at: str
     apps: int
@@ -108,6 +109,7 @@ class Release(TypedDict):
     process_types: dict[str, str]
     origin: int
     rollback_target: bool
+    url: str | None
 
 
 class ConfigChange(TypedDict):
@@ -199,11 +201,38 @@ class LogLine(TypedDict):
     text: str
 
 
+class Certificate(TypedDict):
+    """The certificate of a domain."""
+
+    origin: str
+    expires_at: str
+
+
 class Domain(TypedDict):
     """A host of an app."""
 
     host: str
     created_at: str | None
+    url: str
+    tls: Certificate | None
+
+
+class Authority(TypedDict):
+    """The local authority, with its certificate as PEM."""
+
+    certificate: str
+
+
+class Maintenance(TypedDict):
+    """Whether every request gets the maintenance page."""
+
+    maintenance: bool
+
+
+class Stickiness(TypedDict):
+    """Whether a browser stays with the instance that answered it first."""
+
+    sticky: bool
 
 
 class Route(TypedDict):
@@ -212,6 +241,8 @@ class Route(TypedDict):
     host: str
     app: str
     backends: list[str]
+    tls: bool
+    maintenance: bool
 
 
 class Check(TypedDict):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import app_path
-from cli.documents import App
+from cli.documents import App, Release
 from cli.invocation import Invocation, invocation
 from cli.output import aligned, heading
 from cli.parser import Commands
@@ -59,26 +59,23 @@ def open_app(
     ctx: typer.Context,
     release: Annotated[
         str | None,
-        typer.Option("--release", metavar="vN", help="Only if this release is the one that serves."),
+        typer.Option("--release", metavar="vN", help="This release alone, while it runs."),
     ] = None,
 ) -> None:
     """Open an app in the browser.
 
-    Its URL is printed too; without a screen it is only printed.
+    Its URL is printed too; without a screen it is only printed. A release that is being deployed can be opened
+    as soon as it is healthy, before anybody else is sent to it.
     """
     mini = invocation(ctx)
-    app = mini.client.get(app_path(mini.app), App)
-    if release is not None and release.removeprefix("v") not in ("@", str(app["release"])):
-        raise InvalidError(
-            f"{_version(app)} serves {app['name']}, not {release}: `mini rollback {release}` first."
-        )
-    mini.output.result({"url": app["url"]}, [app["url"]])
+    url = _release_url(mini, release) if release else mini.client.get(app_path(mini.app), App)["url"]
+    mini.output.result({"url": url}, [url])
     if sys.stdout.isatty() and any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     ):
         import webbrowser
 
-        webbrowser.open(app["url"])
+        webbrowser.open(url)
 
 
 @commands.add("rename", example="mini rename store")
@@ -117,6 +114,21 @@ def destroy(
     mini.output.begin(f"Destroying {app}...")
     mini.client.change("DELETE", app_path(app), type(None))
     mini.output.result({"destroyed": app}, ["done"])
+
+
+def _release_url(mini: Invocation, reference: str) -> str:
+    release = mini.client.get(app_path(mini.app, "releases", reference), Release)
+    if release["url"] is not None:
+        return release["url"]
+    app = mini.client.get(app_path(mini.app), App)
+    name = f"v{release['version']}"
+    if release["current"]:
+        raise InvalidError(
+            f"{name} serves {app['name']}, but none of its web instances is up: see `mini ps`."
+        )
+    raise InvalidError(
+        f"{_version(app)} serves {app['name']}, and {name} does not run: `mini rollback {name}` would release it anew."
+    )
 
 
 def _remember(mini: Invocation, app: str) -> None:

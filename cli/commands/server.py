@@ -44,6 +44,14 @@ def start(
             "--http", metavar="ADDR:PORT", help="Where the router listens; port 0 takes a free one."
         ),
     ] = None,
+    https: Annotated[
+        str | None,
+        typer.Option(
+            "--https",
+            metavar="ADDR:PORT|off",
+            help="Where the router listens for HTTPS; without it 127.0.0.1:8443, if that is free.",
+        ),
+    ] = None,
 ) -> None:
     """Start the server of this machine.
 
@@ -52,12 +60,12 @@ def start(
     from cli.starter import run_in_foreground, start_server
 
     mini = invocation(ctx)
-    environ = _with_settings(mini.environ, engine=engine, listen=listen, http=http)
+    environ = _with_settings(mini.environ, engine=engine, listen=listen, http=http, https=https)
     target = _local(target_from(environ))
     if target.answers():
         _check_engine(target, engine)
         mini.output.progress(f"The server of {target.settings.home} runs already.")
-        if listen or http:
+        if listen or http or https:
             mini.output.warn("Its addresses stay as they are: stop it first to give it others.")
     elif foreground:
         run_in_foreground(environ)
@@ -167,6 +175,7 @@ def _show(mini: Invocation, found: Server) -> None:
         ["Socket:", found["socket"]],
         ["API:", found["api"]],
         ["HTTP:", found["http"]],
+        ["HTTPS:", found["https"] or "off"],
         [
             "Pids:",
             f"control {pids['control']}, router {' '.join(map(str, pids['router']))}, logs {pids['logs']}",

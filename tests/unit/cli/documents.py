@@ -29,6 +29,7 @@ def server(**over: object) -> dict[str, object]:
         "socket": "/home/me/.local/share/mini/run/control.sock",
         "api": "127.0.0.1:8600",
         "http": "127.0.0.1:8080",
+        "https": "127.0.0.1:8443",
         "pids": {"control": 100, "router": [101], "logs": 102},
         "started_at": "2026-09-13T10:00:00.000000+00:00",
         "apps": 2,
@@ -81,6 +82,7 @@ def release(version: int, **over: object) -> dict[str, object]:
         "process_types": {"web": "gunicorn shop.wsgi"},
         "origin": version,
         "rollback_target": True,
+        "url": None,
         **over,
     }
 
@@ -118,3 +120,13 @@ def log_line(sequence: int, text: str, **over: object) -> dict[str, object]:
         "text": text,
         **over,
     }
+
+
+def domain(host: str, **over: object) -> dict[str, object]:
+    """A Domain that was added, without a certificate."""
+    return {"host": host, "created_at": NOW, "url": f"http://{host}:8080", "tls": None, **over}
+
+
+def route(host: str, **over: object) -> dict[str, object]:
+    """A Route of shop with nothing behind it."""
+    return {"host": host, "app": "shop", "backends": [], "tls": False, "maintenance": False, **over}

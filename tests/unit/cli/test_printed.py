@@ -139,15 +139,16 @@ def builds(api: StandIn) -> None:
 
 def traffic(api: StandIn) -> None:
     hosts = [
-        {"host": "shop.localhost", "created_at": None},
-        {"host": "shop.example.com", "created_at": documents.NOW},
+        documents.domain("shop.localhost", created_at=None),
+        documents.domain("shop.example.com"),
     ]
     api.answer("GET", "/v1/apps/shop/domains", hosts)
     api.answer("POST", "/v1/apps/shop/domains", hosts[1], status=201)
     api.answer("DELETE", "/v1/apps/shop/domains/shop.example.com", status=204)
     routes = [
-        {"host": "shop.localhost", "app": "shop", "backends": ["web.1", "web.2"]},
-        {"host": "blog.localhost", "app": "blog", "backends": []},
+        documents.route("shop.localhost", backends=["web.1", "web.2"]),
+        documents.route("blog.localhost", app="blog"),
+        documents.route("wiki.localhost", app="wiki", backends=["web.1"], maintenance=True),
     ]
     api.answer("GET", "/v1/routes", routes)
     check = {
@@ -166,6 +167,29 @@ def traffic(api: StandIn) -> None:
     api.answer("POST", "/v1/apps/shop/checks/run", results)
 
 
+def https(api: StandIn) -> None:
+    issued = documents.domain(
+        "shop.example.com",
+        url="https://shop.example.com:8443",
+        tls={"origin": "issued", "fingerprint": "ab", "expires_at": "2027-10-14T10:00:00.000000+00:00"},
+    )
+    api.answer("GET", "/v1/apps/shop/domains", [documents.domain("shop.localhost", created_at=None), issued])
+    api.answer("POST", "/v1/apps/shop/domains", issued, status=201)
+    api.answer("GET", "/v1/authority", {"certificate": "-----BEGIN CERTIFICATE-----\n…\n"})
+
+
+def rules(api: StandIn) -> None:
+    api.answer("GET", "/v1/apps/shop/maintenance", {"maintenance": False})
+    api.answer("PUT", "/v1/apps/shop/maintenance", {"maintenance": True})
+    api.answer("GET", "/v1/apps/shop/stickiness", {"sticky": True})
+    api.answer("PUT", "/v1/apps/shop/stickiness", {"sticky": False})
+
+
+def pinned(api: StandIn) -> None:
+    running = documents.release(43, url="http://v43--shop.localhost:8080")
+    api.answer("GET", "/v1/apps/shop/releases/v43", running)
+
+
 def platform(api: StandIn) -> None:
     server = {
         "version": "0.1.0",
@@ -174,6 +198,7 @@ def platform(api: StandIn) -> None:
         "socket": "/srv/mini/run/control.sock",
         "api": "127.0.0.1:8600",
         "http": "127.0.0.1:8080",
+        "https": None,
         "pids": {"control": 100, "router": [101, 102], "logs": 103},
         "started_at": "2026-09-12T10:13:12.000000+00:00",
         "apps": 2,
@@ -238,6 +263,15 @@ CASES: list[tuple[Arrange, str]] = [
     (traffic, "domains add shop.example.com"),
     (traffic, "domains:remove shop.example.com"),
     (traffic, "routes"),
+    (https, "domains"),
+    (https, "domains add shop.example.com --tls"),
+    (https, "domains ca"),
+    (rules, "maintenance"),
+    (rules, "maintenance on"),
+    (rules, "maintenance --json"),
+    (rules, "sticky"),
+    (rules, "sticky off"),
+    (pinned, "open --release v43"),
     (traffic, "checks show"),
     (traffic, "checks run"),
     (platform, "server status"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import execute
+from tests.unit.cli import documents
 from tests.unit.cli.conftest import Runner
 from tests.unit.cli.stand_in import StandIn
 
@@ -45,7 +46,14 @@ TABLE = [
     pytest.param(["server", "start", "--http", "8080"], 2, "MINI_HTTP must be HOST:PORT", id="bad address"),
     pytest.param(["config", "get", "NONE"], 3, "shop has no config var NONE", id="unknown variable"),
     pytest.param(["ps", "cron"], 3, "no process type 'cron'", id="unknown type"),
-    pytest.param(["open", "--release", "v1"], 2, "v42 serves shop, not v1", id="open of another release"),
+    pytest.param(
+        ["open", "--release", "v1"], 2, "v42 serves shop, and v1 does not run", id="open of another"
+    ),
+    pytest.param(["open", "--release", "@"], 2, "none of its web instances is up", id="open of what is down"),
+    pytest.param(["maintenance", "maybe"], 2, "'maybe' is not one of 'on', 'off'", id="no switch"),
+    pytest.param(["domains", "add", "a.b", "--cert", "x"], 2, "--cert and --key go", id="no key"),
+    pytest.param(["domains", "add", "a.b", "--cert", "x", "--key", "y"], 2, "x cannot be read", id="no file"),
+    pytest.param(["server", "start", "--https", "on"], 2, "MINI_HTTPS must be HOST:PORT", id="bad HTTPS"),
 ]
 
 
@@ -54,6 +62,8 @@ def test_bad_usage_is_said_and_changes_nothing(
     argv: list[str], code: int, sentence: str, mini: Runner, api: StandIn
 ) -> None:
     api.answer("GET", "/v1/apps/shop", {"name": "shop", "release": 42, "url": "http://shop.localhost"})
+    api.answer("GET", "/v1/apps/shop/releases/v1", documents.release(1))
+    api.answer("GET", "/v1/apps/shop/releases/%40", documents.release(42, current=True))
     api.answer("GET", "/v1/apps/shop/config", {"release": 1, "variables": {"A": "1"}})
     api.answer("GET", "/v1/apps/shop/instances", [])
     api.answer("GET", "/v1/apps/shop/formation", {"types": {"web": 1}, "commands": {}})
