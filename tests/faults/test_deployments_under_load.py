@@ -14,7 +14,7 @@ from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
 from tests.faults import talker
 from tests.faults.census import assert_no_orphans
-from tests.faults.lines import kept
+from tests.faults.lines import assert_each_kept_once
 from tests.faults.traffic import Traffic
 
 SETTINGS = {"MINI_STOP_GRACE": "5", "MINI_DRAIN_LIMIT": "1"}
@@ -115,19 +115,9 @@ def assert_nothing_is_lost(mini: Mini, chatty: Repository, *, deployments: int) 
     return traffic.answered, socket_client.messages + stream_client.messages
 
 
-def assert_every_line_is_kept(mini: Mini, *, deployments: int) -> int:
-    """Assert that all lines of all instances of all releases are there, once and in order; return how many."""
-    all_kept = kept(mini, "chatty")
-    whole = [
-        numbers for numbers in all_kept.values() if numbers == [*range(1, len(numbers)), len(numbers) - 1]
-    ]
-    assert len(whole) == len(all_kept) == 1 + 2 * deployments + 1
-    return sum(len(numbers) for numbers in whole)
-
-
 def test_thirty_deployments_under_load_lose_nothing(mini: Mini, chatty: Repository) -> None:
     assert_nothing_is_lost(mini, chatty, deployments=DEPLOYMENTS)
-    assert_every_line_is_kept(mini, deployments=DEPLOYMENTS)
+    assert_each_kept_once(mini, "chatty", instances=1 + 1 + 2 * DEPLOYMENTS)
 
 
 @pytest.mark.soak

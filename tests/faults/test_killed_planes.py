@@ -10,7 +10,7 @@ from tests.eventually import eventually
 from tests.faults.lines import assert_each_kept_once
 from tests.faults.traffic import Traffic
 
-SETTINGS = {"MINI_STOP_GRACE": "5", "MINI_DRAIN_LIMIT": "2"}
+SETTINGS = {"MINI_STOP_GRACE": "5", "MINI_DRAIN_LIMIT": "2", "MINI_LOG_BUDGET": str(1 << 30)}
 KILLS = 3
 CLIENTS = 5
 INSTANCES = 2
