@@ -28,6 +28,7 @@ from paas.clock import SystemClock
 from paas.errors import PaasError, UnsupportedError, exit_code
 from paas.logs.client import LogPlane
 from paas.router.processes import Routers
+from paas.server_log import say_on_stderr
 from paas.settings import Settings
 from paas.store.database import Store
 from paas.supervisor.loop import Supervisor
@@ -48,9 +49,7 @@ _STREAMS_END_WITHIN = 3
 
 def main() -> None:
     """Run the control plane until it is told to stop; exits with the code of the error that ended it."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    say_on_stderr()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         check_platform(platform.system(), platform.release())

@@ -20,6 +20,7 @@ from paas.router.control import ControlServer
 from paas.router.loop import RouterLoop
 from paas.router.server import RouterServer
 from paas.router.table import load
+from paas.server_log import say_on_stderr
 
 log = logging.getLogger("paas.router")
 
@@ -27,7 +28,7 @@ log = logging.getLogger("paas.router")
 def main(argv: Sequence[str]) -> None:
     """Run a router until SIGTERM."""
     options = _parser().parse_args(argv)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    say_on_stderr()
     with asyncio.Runner(loop_factory=RouterLoop) as runner:
         runner.run(_run(options))
 
