@@ -31,21 +31,27 @@ _RESPONSE_FIELDS = re.compile(rb"\r\n(?i:(" + _RESPONSE_NAMES + rb")):[ \t]*+(" 
 
 
 def _others(names: bytes) -> bytes:
-    """Return the pattern of lines with other names than these. The letters that none begins with are tried first."""
-    initials = bytes(sorted({name[0] for name in re.split(rb"\|(?![^(]*\))", names)}))
-    token = rb"(?:(?![" + initials + initials.upper() + rb"])|(?!(?i:" + names + rb"):))" + _TOKEN + rb"++"
+    """Return the pattern of lines with other names than these: by their initials, most are told apart at once."""
+    rests: dict[bytes, list[bytes]] = {}
+    for name in re.split(rb"\|(?![^(]*\))", names):
+        rests.setdefault(name[:1], []).append(name[1:])
+    initials = b"".join(initial + initial.upper() for initial in rests)
+    these = b"|".join(
+        b"[" + initial + initial.upper() + b"](?i:" + b"|".join(rest) + b")"
+        for initial, rest in rests.items()
+    )
+    token = rb"(?:(?![" + initials + rb"])|(?!(?:" + these + rb"):))" + _TOKEN + rb"++"
     return rb"((?:\r\n" + token + rb":[^\r]*+)*+)"
 
 
 # What most heads look like: judged, and taken apart, in one pass. `_is_clean` looks at what the values may not hold,
 # for all of them at once.
-_KEEP_ALIVE = rb"(?:\r\n[Cc]onnection: [Kk]eep-[Aa]live)?+"
 _PLAIN_REQUEST = re.compile(
     rb"GET (/[\x21\x22\x24-\x7e]*+) HTTP/1\.1"
     + _others(_REQUEST_NAMES)
     + rb"\r\n[Hh]ost: ([A-Za-z0-9._~-]{1,255}+(?::[0-9]{0,5}+)?+)"
     + _others(_REQUEST_NAMES)
-    + _KEEP_ALIVE
+    + rb"(?:\r\n[Cc]onnection: ([Kk]eep-[Aa]live|[Cc]lose))?+"
     + _others(_REQUEST_NAMES)
     + rb"\r\n\r\n"
 )
@@ -54,7 +60,7 @@ _PLAIN_RESPONSE = re.compile(
     + _others(_RESPONSE_NAMES)
     + rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,18}+)"
     + _others(_RESPONSE_NAMES)
-    + _KEEP_ALIVE
+    + rb"(?:\r\n[Cc]onnection: [Kk]eep-[Aa]live)?+"
     + _others(_RESPONSE_NAMES)
     + rb"\r\n\r\n"
 )
@@ -138,11 +144,12 @@ def plain_request(data: bytes) -> RequestHead | None:
     match = _PLAIN_REQUEST.fullmatch(data)
     if match is None or not _is_clean(data):
         return None
-    target, first, host, second, third = match.groups()
+    target, first, host, second, option, third = match.groups()
+    keep_alive = option is None or option[0] in b"kK"
     # Not by its constructor, which costs as much as the rest.
     return tuple.__new__(
         RequestHead,
-        (b"GET", target, host, 1, first + second + third, None, False, True, False, b"", b"", True),
+        (b"GET", target, host, 1, first + second + third, None, False, keep_alive, False, b"", b"", True),
     )
 
 
@@ -173,7 +180,7 @@ def _parse_request(block: bytes) -> RequestHead:
         expects_continue=expects_continue,
         upgrade=upgrade,
         request_id=_request_id(fields),
-        plain=bare and method == b"GET" and minor == 1 and keep_alive,
+        plain=bare and method == b"GET" and minor == 1,
     )
 
 
@@ -192,7 +199,8 @@ def parse_response(block: bytes) -> ResponseHead:
 def _is_clean(block: bytes) -> bool:
     """Return whether a head is not too long, and holds no control character but tabs and whole line ends."""
     controls = len(block) - len(block.translate(None, _CONTROLS))
-    return controls == block.count(b"\r\n") and len(block) <= HEAD_LIMIT
+    # Of CR there are only those of line ends, or the expression had not matched: one LF more stands alone.
+    return controls == block.count(b"\r") and len(block) <= HEAD_LIMIT
 
 
 def _parse_response(block: bytes) -> ResponseHead:

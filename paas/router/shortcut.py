@@ -14,6 +14,9 @@ _NONE = parse_request(b"GET / HTTP/1.1\r\nHost: none\r\n\r\n")
 """Stands for the head before the first one."""
 
 
+_CLOSE = b"\r\nConnection: close"
+
+
 class Shortcut:
     """The short way of one client's connection, for one request after the other."""
 
@@ -84,7 +87,8 @@ class Shortcut:
         if answer is None or left < 0 or self._context.stopping:
             self._give_way().from_backend(data)
             return
-        self._write(b"".join((answer.beginning, self._id, data[answer.end :])))
+        rest = data[answer.end :] if self._head.keep_alive else _CLOSE + data[answer.end :]
+        self._write(b"".join((answer.beginning, self._id, rest)))
         if left:
             self._answer = answer
             self._left = left
@@ -119,7 +123,7 @@ class Shortcut:
             app.id,
             (self._head, self._id, self._client.peer, backend.label, began, 0.0, now, answer.status, answer.length, None),
         )  # fmt: skip
-        self._client.finished(keep_alive=True)
+        self._client.finished(keep_alive=self._head.keep_alive)
 
     def backend_full(self) -> None:
         self._client.pause()

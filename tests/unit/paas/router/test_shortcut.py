@@ -204,7 +204,7 @@ NAMES = st.one_of(
 )  # fmt: skip
 VALUES = st.one_of(
     st.text("ab, :\t\x7f\xe9\r\n\0", max_size=8),
-    st.sampled_from(["shop.localhost", "keep-alive", "Keep-Alive", "close", "5", "007", "upgrade"]),
+    st.sampled_from(["shop.localhost", "keep-alive", "Keep-Alive", "close", "Close", "5", "007", "upgrade"]),
 )
 SPACES = st.sampled_from(["", " ", "  ", "\t"])
 LINES = st.lists(st.tuples(NAMES, SPACES, VALUES, SPACES), max_size=5).map(
