@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.router_metrics import RouterMetrics
 from api.services import Services
 from paas import __version__
 from paas.threads import in_thread
@@ -25,6 +26,7 @@ async def collected(here: Services) -> CollectorRegistry:
     registry.register(
         _Snapshot(apps=len(apps), states=states, restarts=restarts, in_flight=await _in_flight(here))
     )
+    registry.register(RouterMetrics(await here.routers.metrics()))
     return registry
 
 

@@ -35,6 +35,7 @@ class Mini:
             "MINI_HOME": str(self.home),
             "MINI_LISTEN": "127.0.0.1:0",
             "MINI_HTTP": "127.0.0.1:0",
+            "MINI_HTTPS": "off",
             "MINI_ENGINE": "process",
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_AUTHOR_NAME": "tester",
