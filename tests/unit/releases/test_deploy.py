@@ -322,7 +322,7 @@ async def test_a_deployment_is_cancelled_while_it_waits_builds_releases_or_start
     await stage.deployer.cancel(stage.app, building)
     stage.builds.gate = None
     releasing = await stage.begin_push("ccccccc")
-    await eventually_async(lambda: _in_state(stage, DeploymentState.RELEASING))
+    await eventually_async(lambda: bool(stage.supervisor.one_offs))
     await stage.deployer.cancel(stage.app, releasing)
     assert stage.supervisor.one_offs[-1].left
     stage.supervisor.gate = asyncio.Event()
