@@ -20,6 +20,8 @@ class Answer:
         self.upgraded = False
         self.keeps_client = False
         """Whether the client's connection goes on after it."""
+        self.lines = b""
+        """What the router adds to the final head, each line with CRLF before it."""
         self.keeps_backend = False
         """Whether the backend's connection can take another request after it."""
 
@@ -93,4 +95,6 @@ class Answer:
         self.keeps_client = (
             may_keep_client and self._request.keep_alive and not ends_with_connection(self._request, head)
         )
-        return client_response(self._request, head, request_id=self._id, keep_alive=self.keeps_client)
+        return client_response(
+            self._request, head, request_id=self._id, keep_alive=self.keeps_client, lines=self.lines
+        )

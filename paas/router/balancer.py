@@ -27,8 +27,8 @@ class LiveApp:
     def __init__(self, routed: RoutedApp, *, metrics: AppMetrics) -> None:
         self.id = routed.app
         self.routed = routed
-        self.open = not routed.maintenance
-        """Whether its requests go straight to a backend."""
+        self.open = _is_open(routed)
+        """Whether its requests go straight to any backend."""
         self.backends: list[LiveBackend] = []
         self.metrics = metrics
         self.had_backend_at: float | None = None
@@ -45,6 +45,13 @@ class LiveApp:
         if one is None or other is None:
             return None
         return one if len(one.riders) <= len(other.riders) else other
+
+    def find(self, ticket: str, *, without: Collection[LiveBackend] = ()) -> LiveBackend | None:
+        """Return the backend that `ticket` stands for, where it may get a request; None otherwise."""
+        for backend in self.backends:
+            if backend.backend.ticket == ticket and backend not in without and not backend.is_aside:
+                return backend
+        return None
 
 
 class Balancer:
@@ -141,7 +148,7 @@ class Balancer:
         app.changed.set()
         app.changed = asyncio.Event()
         app.routed = routed
-        app.open = not routed.maintenance
+        app.open = _is_open(routed)
         app.backends = []
         for backend in routed.backends:
             known = before.get(backend.instance)
@@ -162,6 +169,10 @@ def _two_of(backends: list[LiveBackend]) -> tuple[LiveBackend, LiveBackend] | tu
     first = int(random() * count)  # noqa: S311 - spreads load, keeps no secret
     second = (first + 1 + int(random() * (count - 1))) % count  # noqa: S311 - the same
     return backends[first], backends[second]
+
+
+def _is_open(routed: RoutedApp) -> bool:
+    return not (routed.maintenance or routed.sticky)
 
 
 def _key(routed: RoutedApp) -> Key:

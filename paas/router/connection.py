@@ -10,7 +10,8 @@ from paas.router.context import Context
 from paas.router.deadline import Deadline
 from paas.router.exchange import Exchange
 from paas.router.forward import origin_lines, refused_bytes
-from paas.router.head import MalformedError, RequestHead, parse_request, plain_request, split_head
+from paas.router.head import MalformedError, RequestHead, parse_request, split_head
+from paas.router.plain import plain_request
 from paas.router.ports import UnderWay
 from paas.router.refusal import Refusal, bad_request
 from paas.router.shortcut import Shortcut
@@ -27,12 +28,14 @@ class ClientConnection:
         *,
         peer: str,
         port: int,
+        secure: bool,
         gone: "Callable[[ClientConnection], None]",
     ) -> None:
         self._context = context
         self._gone = gone
         self.peer = peer.encode("ascii")
-        self.origin = origin_lines(peer, port)
+        self.secure = secure
+        self.origin = origin_lines(peer, port, secure=secure)
         self.deadline = Deadline(context.loop, self._expired)
         self._wire = Wire(context.loop, sock, self)
         self.write: Callable[[bytes], None] = self._wire.write

@@ -16,6 +16,7 @@ from paas.router.head import MalformedError, RequestHead
 from paas.router.ports import Client
 from paas.router.reach import UnreachedError, reach
 from paas.router.refusal import H12, H13, H15, H17, H18, H27, H28, H80, NO_SUCH_APP, Refusal, bad_request
+from paas.router.sticky import cookie_line, ticket_of
 
 
 class Exchange:
@@ -36,6 +37,8 @@ class Exchange:
         self._backend: LiveBackend | None = None
         self._connection: BackendConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._ticket: str | None = None
+        """Where the app is sticky: what the client brought, empty without one."""
         self._repeated = False
         self._heard = False
         self._answer = Answer(head, request_id=self._id)
@@ -179,7 +182,9 @@ class Exchange:
     def _dispatch(self, app: LiveApp) -> None:
         # What cannot be repeated takes a fresh connection: one that was kept may have been closed at the other
         # end, and nobody could tell whether the request was seen.
-        backend = app.choose() if may_be_repeated(self._head) else None
+        if app.routed.sticky:
+            self._ticket = ticket_of(self._head.kept) or ""
+        backend = self._choose(app) if may_be_repeated(self._head) else None
         connection = backend.take_unused() if backend is not None else None
         if backend is not None and connection is not None:
             self._connect_seconds = 0.0
@@ -187,10 +192,13 @@ class Exchange:
         else:
             self._connecting = self._context.loop.create_task(self._connect(app))
 
+    def _choose(self, app: LiveApp) -> LiveBackend | None:
+        return (app.find(self._ticket) if self._ticket else None) or app.choose()
+
     async def _connect(self, app: LiveApp) -> None:
         began = self._context.loop.time()
         try:
-            backend, connection = await reach(self._context, app)
+            backend, connection = await reach(self._context, app, ticket=self._ticket)
         except UnreachedError as error:
             self._connecting = None
             self._refuse(error.refusal)
@@ -202,6 +210,8 @@ class Exchange:
     def _send(self, backend: LiveBackend, connection: BackendConnection) -> None:
         self._ride(backend, connection)
         backend.served += 1
+        if self._ticket is not None and self._ticket != backend.backend.ticket:
+            self._answer.lines = cookie_line(backend.backend.ticket, secure=self._client.secure)
         head = backend_request(
             self._head, origin=self._client.origin, request_id=self._id, milliseconds=int(time.time() * 1000)
         )
@@ -293,16 +303,5 @@ class Exchange:
             return
         self._context.log.write(
             self._app.id,
-            (
-                self._head,
-                self._id,
-                self._client.peer,
-                instance,
-                self._began,
-                self._connect_seconds,
-                now,
-                status,
-                size,
-                refusal,
-            ),
-        )
+            (self._head, self._id, self._client.peer, instance, self._began, self._connect_seconds, now, status, size, refusal),
+        )  # fmt: skip

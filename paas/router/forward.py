@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from paas.router.body import Body, ChunkedBody, LengthBody, UntilCloseBody
 from paas.router.head import RequestHead, ResponseHead, parse_response
+from paas.router.plain import plain_response
 from paas.router.refusal import Refusal, accepted, page
 
 _BODILESS = frozenset((204, 304))
@@ -47,10 +48,12 @@ def request_end(milliseconds: int, *, extras: bytes = b"") -> bytes:
     return b"\r\nX-Request-Start: %d%b\r\n\r\n" % (milliseconds, extras)
 
 
-def origin_lines(peer: str, port: int) -> bytes:
+def origin_lines(peer: str, port: int, *, secure: bool) -> bytes:
     """Return the lines that say where a request came from: the same for every request of one connection."""
+    scheme = "https" if secure else "http"
     return (
-        f"\r\nX-Forwarded-For: {peer}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: {port}\r\nVia: 1.1 mini"
+        f"\r\nX-Forwarded-For: {peer}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {port}"
+        "\r\nVia: 1.1 mini"
     ).encode("ascii")
 
 
@@ -72,12 +75,13 @@ def ends_with_connection(request: RequestHead, head: ResponseHead) -> bool:
 
 
 def client_response(
-    request: RequestHead, head: ResponseHead, *, request_id: bytes, keep_alive: bool
+    request: RequestHead, head: ResponseHead, *, request_id: bytes, keep_alive: bool, lines: bytes = b""
 ) -> bytes:
-    """Return the head of the final response that the client gets."""
-    return b"%b%b%b\r\n\r\n" % (
+    """Return the head of the final response that the client gets, with `lines` of the router's own."""
+    return b"%b%b%b%b\r\n\r\n" % (
         response_beginning(request, head),
         request_id,
+        lines,
         _connection(request, keep_alive=keep_alive),
     )
 
@@ -105,7 +109,7 @@ class PlainAnswer(NamedTuple):
 
 def plain_answer(request: RequestHead, block: bytes) -> PlainAnswer | None:
     """Return the answer that begins with this head, None where it is not plain; raises MalformedError."""
-    head = parse_response(block)
+    head = plain_response(block) or parse_response(block)
     length = 0 if head.status in _BODILESS else head.length
     if length is None or not head.keep_alive or head.status < 200:
         return None

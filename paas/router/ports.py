@@ -13,6 +13,8 @@ class Client(Protocol):
 
     peer: bytes
     """Its address."""
+    secure: bool
+    """Whether it speaks TLS."""
     origin: bytes
     deadline: Deadline
 

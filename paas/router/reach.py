@@ -22,8 +22,11 @@ class UnreachedError(Exception):
         self.refusal = refusal
 
 
-async def reach(context: Context, app: LiveApp) -> tuple[LiveBackend, BackendConnection]:
-    """Return a fresh connection to a backend of `app`; raises UnreachedError once there is no hope."""
+async def reach(
+    context: Context, app: LiveApp, *, ticket: str | None = None
+) -> tuple[LiveBackend, BackendConnection]:
+    """Return a fresh connection to a backend of `app`, if it can be that of `ticket`; raises UnreachedError once
+    there is no hope."""
     deadline = context.loop.time() + context.limits.hold
     tried: set[LiveBackend] = set()
     refusal = H14
@@ -32,7 +35,8 @@ async def reach(context: Context, app: LiveApp) -> tuple[LiveBackend, BackendCon
         if current is None:
             raise UnreachedError(NO_SUCH_APP)
         app, changed = current, current.changed
-        backend = app.choose(without=tried)
+        backend = app.find(ticket, without=tried) if ticket else None
+        backend = backend or app.choose(without=tried)
         if backend is not None:
             outcome = await _connect(backend)
             if isinstance(outcome, Refusal):

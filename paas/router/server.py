@@ -14,7 +14,7 @@ from paas.router.limits import Limits
 from paas.router.listener import Listeners
 from paas.router.loop import running_loop
 from paas.router.metrics import Counts
-from paas.router.tls import Certificates, secure_origin
+from paas.router.tls import Certificates
 
 
 class RouterServer:
@@ -83,19 +83,22 @@ class RouterServer:
 
     # -- its clients ------------------------------------------------------------------------------------------
     def _opened(self, sock: socket.socket, peer: str) -> None:
-        client = ClientConnection(self._context, sock, peer=peer, port=self._http.port, gone=self._gone)
-        self._clients.add(client)
+        self._clients.add(
+            ClientConnection(
+                self._context, sock, peer=peer, port=self._http.port, secure=False, gone=self._gone
+            )
+        )
 
     def _opened_securely(self, sock: socket.socket, peer: str) -> None:
+        port: int = sock.getsockname()[1]
         try:
             secured = self._certificates.wrap(sock)
         except OSError:
             sock.close()  # It has gone again.
             return
-        port = self._https.port if self._https else 0
-        client = ClientConnection(self._context, secured, peer=peer, port=port, gone=self._gone)
-        client.origin = secure_origin(client.origin)
-        self._clients.add(client)
+        self._clients.add(
+            ClientConnection(self._context, secured, peer=peer, port=port, secure=True, gone=self._gone)
+        )
 
     def _gone(self, client: ClientConnection) -> None:
         self._clients.discard(client)

@@ -78,11 +78,6 @@ class Certificates:
         return None
 
 
-def secure_origin(origin: bytes) -> bytes:
-    """Return the lines about a client (`paas.router.forward.origin_lines`) as they are for one that speaks TLS."""
-    return origin.replace(b"\r\nX-Forwarded-Proto: http\r\n", b"\r\nX-Forwarded-Proto: https\r\n")
-
-
 def _loaded(path: str) -> ssl.SSLContext | None:
     context = _new_context()
     try:

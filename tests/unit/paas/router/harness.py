@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from hashlib import md5
 
 from paas.domain.ids import AppId, InstanceId
 from paas.domain.names import AppName
@@ -42,10 +43,10 @@ class Running:
     lines: Lines = field(default_factory=Lines)
     version: int = 0
 
-    def route(self, *addresses: str, maintenance: bool = False) -> None:
+    def route(self, *addresses: str, maintenance: bool = False, sticky: bool = False) -> None:
         """Route shop.localhost to these addresses, `web.1` first; an address keeps its instance id."""
         self.version += 1
-        self.server.apply(table(self.version, *addresses, maintenance=maintenance))
+        self.server.apply(table(self.version, *addresses, maintenance=maintenance, sticky=sticky))
 
     async def ask(self, request: bytes) -> bytes:
         """Send bytes on a fresh connection, and return all that comes back until its end."""
@@ -78,13 +79,20 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-def table(version: int, *addresses: str, maintenance: bool = False) -> RoutingTable:
+def table(version: int, *addresses: str, maintenance: bool = False, sticky: bool = False) -> RoutingTable:
     backends = tuple(
-        Backend(InstanceId(f"i-{address}"), f"web.{index}", 42, address)
+        Backend(InstanceId(f"i-{address}"), f"web.{index}", 42, address, ticket(address))
         for index, address in enumerate(addresses, start=1)
     )
-    app = RoutedApp(AppId("shop-id"), AppName("shop"), ("shop.localhost",), backends, maintenance=maintenance)
+    hosts = ("shop.localhost",)
+    app = RoutedApp(
+        AppId("shop-id"), AppName("shop"), hosts, backends, maintenance=maintenance, sticky=sticky
+    )
     return RoutingTable(version, (app,))
+
+
+def ticket(address: str) -> str:
+    return md5(address.encode()).hexdigest()
 
 
 @asynccontextmanager
