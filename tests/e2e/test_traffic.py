@@ -166,11 +166,16 @@ def test_metrics_tell_requests_apart_by_app_status_and_instance(mini: Mini, repo
     assert f'mini_backend_in_flight{{app="{app}",instance="web.1",release="v1"}} 0.0' in lines
 
 
-def test_an_app_with_sticky_sessions_has_a_ticket_for_each_instance(mini: Mini, repository: Make) -> None:
+def test_a_browser_stays_with_one_instance_for_as_long_as_it_runs(mini: Mini, repository: Make) -> None:
     app = repository("sticky").write(apps.web()).create().name
+    mini.ok("scale", "web=3", "-a", app)
+    assert mini.ok("sticky", "-a", app) == "off\n"
     mini.ok("sticky", "on", "-a", app)
-    assert mini.ok("sticky", "-a", app) == "on\n"
-    table = json.loads((mini.home / "run" / "routes.json").read_text())
-    (entry,) = [entry for entry in table["apps"] if entry["name"] == app]
-    assert entry["sticky"]
-    assert len(entry["backends"][0]["ticket"]) == 32
+    first = mini.request(app)
+    cookie = {"Cookie": first.headers["Set-Cookie"].partition(";")[0]}
+    instance = first.text.split()[1]
+    assert {mini.request(app, headers=cookie).text for _ in range(9)} == {first.text}
+    mini.ok("stop", instance, "-a", app)
+    eventually(lambda: mini.request(app, headers=cookie).text.split()[1] != instance)
+    mini.ok("sticky", "off", "-a", app)
+    assert "Set-Cookie" not in mini.request(app).headers
