@@ -322,7 +322,7 @@ async def test_a_deployment_is_cancelled_while_it_waits_builds_releases_or_start
     await stage.deployer.cancel(stage.app, building)
     stage.builds.gate = None
     releasing = await stage.begin_push("ccccccc")
-    await eventually_async(lambda: bool(stage.supervisor.one_offs))
+    await eventually_async(lambda: _runs_a_one_off(stage))
     await stage.deployer.cancel(stage.app, releasing)
     assert stage.supervisor.one_offs[-1].left
     stage.supervisor.gate = asyncio.Event()
@@ -408,6 +408,10 @@ async def test_closing_cancels_what_has_not_switched(stage: Stage) -> None:
 
 async def _in_state(stage: Stage, state: DeploymentState) -> bool:
     return stage.store.deployments.list(stage.app.id, limit=1)[0].state is state
+
+
+async def _runs_a_one_off(stage: Stage) -> bool:
+    return bool(stage.supervisor.one_offs)
 
 
 async def _serves(stage: Stage, wanted: str) -> bool:
