@@ -58,7 +58,7 @@ def measure(load: Load, *, port: int, pid: int, known: Sequence[int]) -> Sample:
     return Sample(
         cost=used * 1e6 / requests,
         rate=float(_found(r"Requests/sec:\s+([\d.]+)", said)),
-        p99=_milliseconds(_found(r"99%\s+(\S+)", said)),
+        p99=_milliseconds(_found(r"\n\s+99%\s+(\S+)", said)),
         foreign=max(0.0, _busy() - busy - own) / elapsed / (os.cpu_count() or 1),
     )
 

@@ -8,68 +8,31 @@ from typing import NamedTuple
 
 HEAD_LIMIT = 64 * 1024
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]"
 # Possessive inside each line, and no line can hold the CR that begins the next: a head matches in one pass or not at
 # all. The repeat of lines itself is not possessive, since Python before 3.11.5 then matches nothing (Debian 12 has
 # 3.11.2). Neither obs-fold, nor a space before a colon, nor a bare CR, LF or NUL has a place in it.
-_LINES = rb"((?:\r\n" + _TOKEN + rb"++:" + _TEXT + rb"*+)*)\r\n\r\n"
-_REQUEST = re.compile(rb"(" + _TOKEN + rb"{1,32}+) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])" + _LINES)
+_LINES = rb"((?:\r\n" + TOKEN + rb"++:" + _TEXT + rb"*+)*)\r\n\r\n"
+_REQUEST = re.compile(rb"(" + TOKEN + rb"{1,32}+) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])" + _LINES)
 _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: " + _TEXT + rb"*+)?)" + _LINES)
 
 # What a request may not claim, or what holds for one hop only. A name with `_` reads the same to CGI-like
 # servers, so it goes the same way.
-_REQUEST_NAMES = (
+REQUEST_NAMES = (
     rb"host|connection|content[-_]length|transfer[-_]encoding|expect|upgrade|te|trailer|keep[-_]alive"
     rb"|proxy|proxy[-_](?:connection|authorization|authenticate)|forwarded|x[-_]forwarded(?:[-_]"
-    + _TOKEN
+    + TOKEN
     + rb"++)?|x[-_]real[-_]ip|x[-_]request[-_](?:id|start)|via"
 )
-_RESPONSE_NAMES = rb"connection|content-length|transfer-encoding|upgrade|trailer|keep-alive|proxy-connection|x-request-id|via"
-_REQUEST_FIELDS = re.compile(rb"\r\n(?i:(" + _REQUEST_NAMES + rb")):[ \t]*+(" + _TEXT + rb"*+)")
-_RESPONSE_FIELDS = re.compile(rb"\r\n(?i:(" + _RESPONSE_NAMES + rb")):[ \t]*+(" + _TEXT + rb"*+)")
-
-
-def _others(names: bytes) -> bytes:
-    """Return the pattern of lines with other names than these: by their initials, most are told apart at once."""
-    rests: dict[bytes, list[bytes]] = {}
-    for name in re.split(rb"\|(?![^(]*\))", names):
-        rests.setdefault(name[:1], []).append(name[1:])
-    initials = b"".join(initial + initial.upper() for initial in rests)
-    these = b"|".join(
-        b"[" + initial + initial.upper() + b"](?i:" + b"|".join(rest) + b")"
-        for initial, rest in rests.items()
-    )
-    token = rb"(?:(?![" + initials + rb"])|(?!(?:" + these + rb"):))" + _TOKEN + rb"++"
-    return rb"((?:\r\n" + token + rb":[^\r]*+)*+)"
-
-
-# What most heads look like: judged, and taken apart, in one pass. `_is_clean` looks at what the values may not hold,
-# for all of them at once.
-_PLAIN_REQUEST = re.compile(
-    rb"GET (/[\x21\x22\x24-\x7e]*+) HTTP/1\.1"
-    + _others(_REQUEST_NAMES)
-    + rb"\r\n[Hh]ost: ([A-Za-z0-9._~-]{1,255}+(?::[0-9]{0,5}+)?+)"
-    + _others(_REQUEST_NAMES)
-    + rb"(?:\r\n[Cc]onnection: ([Kk]eep-[Aa]live|[Cc]lose))?+"
-    + _others(_REQUEST_NAMES)
-    + rb"\r\n\r\n"
-)
-_PLAIN_RESPONSE = re.compile(
-    rb"HTTP/1\.1 ([2-5][0-9]{2}(?: [^\r]*+)?+)"
-    + _others(_RESPONSE_NAMES)
-    + rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,18}+)"
-    + _others(_RESPONSE_NAMES)
-    + rb"(?:\r\n[Cc]onnection: [Kk]eep-[Aa]live)?+"
-    + _others(_RESPONSE_NAMES)
-    + rb"\r\n\r\n"
-)
-_CONTROLS = bytes({*range(32), 127} - {*b"\t\r"})
+RESPONSE_NAMES = rb"connection|content-length|transfer-encoding|upgrade|trailer|keep-alive|proxy-connection|x-request-id|via"
+_REQUEST_FIELDS = re.compile(rb"\r\n(?i:(" + REQUEST_NAMES + rb")):[ \t]*+(" + _TEXT + rb"*+)")
+_RESPONSE_FIELDS = re.compile(rb"\r\n(?i:(" + RESPONSE_NAMES + rb")):[ \t]*+(" + _TEXT + rb"*+)")
 _ABSOLUTE = re.compile(rb"(?i:http)://([^/?]*+)(.*+)")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9+/=_-]{20,128}")
-_UPGRADE = re.compile(_TOKEN + rb"{1,32}(?:/" + _TOKEN + rb"{1,32})?")
+_UPGRADE = re.compile(TOKEN + rb"{1,32}(?:/" + TOKEN + rb"{1,32})?")
 _HOP_OPTIONS = frozenset((b"", b"close", b"keep-alive", b"upgrade"))
 
 Fields = dict[bytes, list[bytes]]
@@ -136,24 +99,6 @@ def split_head(buffer: bytes) -> tuple[bytes, bytes] | None:
 
 def parse_request(block: bytes) -> RequestHead:
     """Return the request of a whole head; raises MalformedError where it could be read in more than one way."""
-    return plain_request(block) or _parse_request(block)
-
-
-def plain_request(data: bytes) -> RequestHead | None:
-    """Return the request that `data` is, head to end, where it is a plain one that reads in one pass; else None."""
-    match = _PLAIN_REQUEST.fullmatch(data)
-    if match is None or not _is_clean(data):
-        return None
-    target, first, host, second, option, third = match.groups()
-    keep_alive = option is None or option[0] in b"kK"
-    # Not by its constructor, which costs as much as the rest.
-    return tuple.__new__(
-        RequestHead,
-        (b"GET", target, host, 1, first + second + third, None, False, keep_alive, False, b"", b"", True),
-    )
-
-
-def _parse_request(block: bytes) -> RequestHead:
     match = _REQUEST.fullmatch(block)
     if match is None:
         raise MalformedError("the head is not HTTP/1.1")
@@ -186,24 +131,6 @@ def _parse_request(block: bytes) -> RequestHead:
 
 def parse_response(block: bytes) -> ResponseHead:
     """Return the response of a whole head; raises MalformedError where it could be read in more than one way."""
-    match = _PLAIN_RESPONSE.fullmatch(block)
-    if match is None or not _is_clean(block):
-        return _parse_response(block)
-    status_line, first, length, second, third = match.groups()
-    return tuple.__new__(
-        ResponseHead,
-        (int(status_line[:3]), status_line, first + second + third, int(length), False, True, b""),
-    )
-
-
-def _is_clean(block: bytes) -> bool:
-    """Return whether a head is not too long, and holds no control character but tabs and whole line ends."""
-    controls = len(block) - len(block.translate(None, _CONTROLS))
-    # Of CR there are only those of line ends, or the expression had not matched: one LF more stands alone.
-    return controls == block.count(b"\r") and len(block) <= HEAD_LIMIT
-
-
-def _parse_response(block: bytes) -> ResponseHead:
     match = _RESPONSE.fullmatch(block)
     if match is None:
         raise MalformedError("the head is not HTTP/1.1")

@@ -13,7 +13,6 @@ from paas.router.ports import Client
 _NONE = parse_request(b"GET / HTTP/1.1\r\nHost: none\r\n\r\n")
 """Stands for the head before the first one."""
 
-
 _CLOSE = b"\r\nConnection: close"
 
 
