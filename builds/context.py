@@ -49,7 +49,7 @@ class Context:
 
 
 def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the pieces put together: each block is sent by itself, and 60 000 small ones take a minute."""
+    """Yield the pieces put together: whatever is yielded is sent by itself, and each file has three."""
     block = bytearray()
     for piece in pieces:
         block += piece
