@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 
 LIMIT = 10.0
 """Longest wait for an answer, in seconds."""
-START_LIMIT = 30.0
-"""The same for making and starting containers, which a busy machine does slowly."""
+_SLOWER = 3
+"""How much more making, starting and removing containers may take, which a busy machine does slowly."""
 
 _THREADS = 8
 _DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
@@ -58,9 +58,10 @@ _MEANINGS = (
 class Daemon:
     """One Docker daemon: the one that `environ` names by DOCKER_HOST, else this machine's."""
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environ: Mapping[str, str] = os.environ, *, limit: float = LIMIT) -> None:
         self._address = environ.get("DOCKER_HOST") or _DEFAULT_ADDRESS
         self._options = kwargs_from_env(dict(environ) or {"DOCKER_HOST": ""})
+        self._limit = limit
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="mini-docker")
         self._connecting = threading.Lock()
         self._api: docker.APIClient | None = None
@@ -108,11 +109,11 @@ class Daemon:
 
     async def signal(self, container: str, number: int) -> None:
         """Send a signal to a container; nothing where it does not run."""
-        await self._if_there(lambda api: api.kill(container, number))
+        await self._if_there(lambda api: api.kill(container, number), limit=self._limit)
 
     async def resize(self, container: str, *, rows: int, columns: int) -> None:
         """Set the size of a container's terminal; nothing where it does not run."""
-        await self._if_there(lambda api: api.resize(container, height=rows, width=columns))
+        await self._if_there(lambda api: api.resize(container, height=rows, width=columns), limit=self._limit)
 
     async def remove(self, container: str) -> None:
         """Kill a container if it runs, and remove it with its volumes; nothing where it is gone already."""
@@ -128,9 +129,9 @@ class Daemon:
 
     async def attach(self, container: str, *, stdin: bool = False) -> Stream:
         """Return the container's output from now on, and its input where asked; raises NotFoundError."""
-        api = await self._in_thread(self._connected, LIMIT)
+        api = await self._in_thread(self._connected, self._limit)
         path = f"/v{api.api_version}/containers/{container}/attach"
-        return await hijack.attach(Door.of(self._address), path, stdin=stdin, within=LIMIT)
+        return await hijack.attach(Door.of(self._address), path, stdin=stdin, within=self._limit)
 
     # -- networks -------------------------------------------------------------------------------------------
     async def networks(self) -> list[state.Network]:
@@ -168,18 +169,20 @@ class Daemon:
     async def _ask(self, call: Callable[[docker.APIClient], T]) -> T:
         """Return an answer that the daemon owes; one that it refuses is as good as none."""
         try:
-            return await self._in_thread(lambda: call(self._connected()), LIMIT)
+            return await self._in_thread(lambda: call(self._connected()), self._limit)
         except RunFailedError as error:
             raise EngineUnavailableError(error.message) from error
 
-    async def _order(self, call: Callable[[docker.APIClient], T]) -> T:
+    async def _order(self, call: Callable[[docker.APIClient], T], *, limit: float | None = None) -> T:
         """Have something done that may be refused: RunFailedError."""
-        return await self._in_thread(lambda: call(self._connected()), START_LIMIT)
+        return await self._in_thread(lambda: call(self._connected()), limit or self._limit * _SLOWER)
 
-    async def _if_there(self, call: Callable[[docker.APIClient], object]) -> None:
+    async def _if_there(
+        self, call: Callable[[docker.APIClient], object], *, limit: float | None = None
+    ) -> None:
         """Have something done to what may be gone, or may be about to go."""
         try:
-            await self._order(call)
+            await self._order(call, limit=limit)
         except (NotFoundError, ConflictError, RunFailedError) as error:
             log.debug("nothing to do", extra={"reason": error.message})
 
@@ -197,7 +200,7 @@ class Daemon:
         with self._connecting:
             if self._api is None:
                 self._api = docker.APIClient(
-                    version="auto", timeout=int(START_LIMIT), max_pool_size=_THREADS, **self._options
+                    version="auto", timeout=int(LIMIT * _SLOWER), max_pool_size=_THREADS, **self._options
                 )
             return self._api
 

@@ -99,15 +99,17 @@ def _by_lines(window: Window, stream: int, taken: Taken) -> int | None:
         return 0 if reaches_back else None
     if not known:
         return None
-    places = [index + 1 for index, line in enumerate(lines) if line.text == known[-1]]
-    places = [place for place in places if _ends_alike(lines[:place], known)]
+    ends = [index + 1 for index, line in enumerate(lines) if line.text == known[-1]]
+    met = [place for place in ends if _ends_alike(lines[:place], known)]
+    # A shorter match, at the beginning of the window, counts only where there is no whole one.
+    places = [place for place in met if place >= len(known)] or met
     if window.is_complete and taken.count in places:
         return taken.count
     return min(places, key=lambda place: abs(_nanoseconds(lines[place - 1].at) - taken.near_ns), default=None)
 
 
 def _ends_alike(lines: Sequence[LoggedLine], known: Sequence[bytes]) -> bool:
-    """Return whether `lines` end in all that is known, as far back as they reach."""
+    """Return whether `lines` end in all that is known, as far back as both reach."""
     return all(line.text == text for line, text in zip(reversed(lines), reversed(known), strict=False))
 
 

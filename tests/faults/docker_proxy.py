@@ -1,0 +1,73 @@
+"""A socket in front of Docker's own that a test can silence, cut and open again, as a daemon that hangs or goes."""
+
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+DOCKER = "/var/run/docker.sock"
+
+
+class DockerProxy:
+    """Forwards every connection, until told otherwise."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._flows = threading.Event()
+        self._flows.set()
+        self._open: list[socket.socket] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What names this daemon to Docker's clients."""
+        return {"DOCKER_HOST": f"unix://{self.path}"}
+
+    def hang(self) -> None:
+        """Answer nothing from now on; connections are still taken."""
+        self._flows.clear()
+
+    def go_on(self) -> None:
+        """Answer again, what was asked meanwhile too."""
+        self._flows.set()
+
+    def cut(self) -> None:
+        """Break all connections there are."""
+        for each in self._open:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._open.clear()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.go_on()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            daemon = socket.socket(socket.AF_UNIX)
+            daemon.connect(DOCKER)
+            self._open += [client, daemon]
+            threading.Thread(target=self._join, args=(client, daemon), daemon=True).start()
+
+    def _join(self, client: socket.socket, daemon: socket.socket) -> None:
+        with client, daemon:
+            back = threading.Thread(target=self._forward, args=(daemon, client), daemon=True)
+            back.start()
+            self._forward(client, daemon)
+            back.join()
+
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while block := source.recv(65536):
+                self._flows.wait()
+                target.sendall(block)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)

@@ -1,0 +1,80 @@
+"""A Docker daemon of a test's own, to be killed and started again. The machine's shared one is never touched."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.dockerd import PYTHON
+from tests.eventually import eventually
+
+
+class OwnDockerd:
+    """A second dockerd on this machine with folders, a socket and a bridge range of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.socket = folder / "docker.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What names this daemon to Docker's clients."""
+        return {"DOCKER_HOST": f"unix://{self.socket}"}
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        folder = self._folder
+        # A killed daemon's containerd may be a zombie that nobody reaps, and would be taken for a living one.
+        for left in ("pid", "exec/containerd/containerd.pid"):
+            (folder / left).unlink(missing_ok=True)
+        with (folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    "dockerd",
+                    *("--data-root", folder / "data", "--exec-root", folder / "exec", "-p", folder / "pid"),
+                    *("-H", f"unix://{self.socket}", "--bridge", "none", "--iptables=false"),
+                ],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        eventually(lambda: self.docker("version", check=False).returncode == 0, within=60)
+
+    def kill(self) -> None:
+        """`kill -9`; what it runs goes on for now."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order, with all it runs."""
+        self._end(signal.SIGTERM)
+
+    def load(self) -> str:
+        """Give it the image of Python; return the image's id."""
+        with subprocess.Popen(["docker", "save", PYTHON], stdout=subprocess.PIPE) as saved:
+            environ = {**os.environ, **self.environ}
+            subprocess.run(["docker", "load", "-q"], stdin=saved.stdout, env=environ, check=True)
+        return self.docker("image", "inspect", "-f", "{{.Id}}", PYTHON).stdout.strip()
+
+    def docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the docker command against it."""
+        return subprocess.run(
+            ["docker", *arguments],
+            env={**os.environ, **self.environ},
+            capture_output=True,
+            text=True,
+            check=check,
+        )
+
+    def close(self) -> None:
+        """End it and remove what it had."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _end(self, number: int) -> None:
+        if self._process:
+            self._process.send_signal(number)
+            self._process.wait(timeout=60)
+            self._process = None

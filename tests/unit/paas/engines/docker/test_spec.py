@@ -1,0 +1,120 @@
+"""Containers as values: what an instance, a one-off and a network are made of."""
+
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from paas.domain.build import Slug
+from paas.engines.docker.spec import (
+    Config,
+    Limits,
+    Place,
+    container_name,
+    instance_config,
+    one_off_config,
+)
+from paas.errors import ArtifactGoneError, InvalidError
+from tests.unit.paas.engines.docker.specs import WEB, own_command
+
+NETWORK = Place("mini-00000000000000a1")
+
+
+def made(spec: object = WEB, place: Place = NETWORK, limits: Limits = Limits()) -> Config:  # noqa: B008 - a value
+    return instance_config(spec, place, home_id="h0me", limits=limits)  # type: ignore[arg-type]  # any spec
+
+
+def host_of(config: Config) -> dict[str, object]:
+    return cast("dict[str, object]", config["HostConfig"])
+
+
+def environment_of(config: Config) -> list[str]:
+    return cast("list[str]", config["Env"])
+
+
+def test_a_container_is_confined() -> None:
+    assert host_of(made()) == {
+        "NetworkMode": "mini-00000000000000a1",
+        "Init": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "PidsLimit": 512,
+        "Memory": 0,
+        "MemorySwap": 0,
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+    }
+
+
+def test_a_container_says_whose_it_is() -> None:
+    assert container_name(WEB) == "mini-shop-web.2-00000000000000c1"
+    assert made()["Labels"] == {
+        "mini.home": "h0me",
+        "mini.app": "00000000000000a1",
+        "mini.instance": "00000000000000c1",
+        "mini.one-off": "false",
+        "mini.port": "20001",
+        "mini.app-name": "shop",
+        "mini.name": "web.2",
+        "mini.release": "v7",
+        "mini.type": "web",
+    }
+
+
+def test_config_is_in_the_environment_and_never_in_the_command() -> None:
+    config = made()
+    assert "SECRET=s3cr3t" in environment_of(config)
+    assert "s3cr3t" not in str(config["Cmd"])
+
+
+def test_an_app_is_told_to_listen_where_the_router_reaches_it() -> None:
+    assert "HOST=0.0.0.0" in environment_of(made())
+    chosen = replace(WEB, environment=(("HOST", "::"),))
+    assert "HOST=::" in environment_of(made(chosen))
+
+
+def test_the_command_runs_in_a_shell_in_place_of_the_images_own() -> None:
+    command = cast("list[str]", made()["Cmd"])
+    assert command[:2] == ["/bin/sh", "-c"]
+    assert command[-1] == WEB.command
+    assert "Entrypoint" not in made()
+
+
+def test_without_a_command_the_image_runs_its_own() -> None:
+    assert "Cmd" not in made(own_command())
+
+
+@pytest.mark.parametrize(("own", "port"), [(None, "20001"), (3000, "3000")], ids=["PORT", "EXPOSE"])
+def test_the_port_inside_is_the_one_that_the_image_names(own: int | None, port: str) -> None:
+    config = made(own_command(own), Place("net", published=True))
+    assert f"PORT={port}" in environment_of(config)
+    assert config["ExposedPorts"] == {f"{port}/tcp": {}}
+    assert host_of(config)["PortBindings"] == {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+
+
+def test_a_port_is_published_only_where_the_network_is_out_of_reach() -> None:
+    assert "PortBindings" not in host_of(made())
+
+
+def test_memory_is_limited_with_its_swap() -> None:
+    host = host_of(made(limits=Limits(memory_mib=256)))
+    assert host["Memory"] == host["MemorySwap"] == 256 * 1024 * 1024
+
+
+@pytest.mark.parametrize("command", [" ", "echo a\0b"], ids=["blank", "NUL"])
+def test_a_command_that_nothing_can_run_is_refused(command: str) -> None:
+    with pytest.raises(InvalidError):
+        made(replace(WEB, command=command))
+
+
+def test_a_slug_is_none_of_this_engines_artifacts() -> None:
+    with pytest.raises(ArtifactGoneError):
+        made(replace(WEB, artifact=Slug("key")))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_one_off_has_its_input_open_and_no_log_of_its_own(terminal: bool) -> None:
+    config = one_off_config(WEB, NETWORK, home_id="h0me", limits=Limits(), terminal=terminal)
+    assert (config["Tty"], config["OpenStdin"], config["StdinOnce"]) == (terminal, True, True)
+    assert host_of(config)["LogConfig"] == {"Type": "none", "Config": {}}
+    assert cast("dict[str, str]", config["Labels"])["mini.one-off"] == "true"
