@@ -4,7 +4,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.router.contenders import ALL, Running, available, quick_backend, uvicorn_backend
@@ -92,7 +92,7 @@ def _samples(scene: Scene, names: Sequence[str]) -> dict[str, list[Sample]]:
             stack.enter_context(_idle(each.port, scene.idle))
         samples: dict[str, list[Sample]] = {name: [] for name in names}
         for each in running:  # its connections to the app are made, and its caches are warm
-            measure(replace(scene.load, seconds=1), port=each.port, pid=each.pid, known=[])
+            measure(scene.load, port=each.port, pid=each.pid, known=[])
         for _ in range(ROUNDS):
             for each in running:
                 samples[each.name].append(_quiet_sample(scene.load, each, app))
