@@ -8,6 +8,7 @@ from tests.e2e import apps
 from tests.e2e.harness import Mini, Repository, alive, kill
 from tests.eventually import eventually
 from tests.faults.census import assert_no_orphans, marked
+from tests.faults.killing import end
 from tests.faults.lines import assert_each_kept_once
 
 SETTINGS = {"MINI_STOP_GRACE": "2", "MINI_DRAIN_LIMIT": "2"}
@@ -31,9 +32,7 @@ if os.environ.get("CRASH"):
 
 
 def end_control_plane(mini: Mini) -> None:
-    control = mini.status()["pids"]["control"]
-    kill(control)
-    eventually(lambda: not alive(control))
+    end(mini.status()["pids"]["control"])
 
 
 def test_an_adopted_instance_tells_how_it_ended(mini: Mini, repository: Make) -> None:

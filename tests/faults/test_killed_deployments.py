@@ -7,9 +7,10 @@ from contextlib import suppress
 import pytest
 
 from tests.e2e import apps
-from tests.e2e.harness import Mini, Repository, alive, kill
+from tests.e2e.harness import Mini, Repository, alive
 from tests.eventually import eventually
 from tests.faults.census import assert_no_orphans
+from tests.faults.killing import end
 
 SETTINGS = {"MINI_STOP_GRACE": "3", "MINI_DRAIN_LIMIT": "2", "MINI_BOOT_LIMIT": "30"}
 
@@ -45,8 +46,7 @@ def kill_at(mini: Mini, shop: Repository, state: str) -> subprocess.Popen[str]:
     before, control = newest(mini)["id"], mini.status()["pids"]["control"]
     push = mini.started("mini", "push", cwd=shop.path)
     eventually(lambda: is_at(mini, state, after=before), within=20)
-    kill(control)
-    eventually(lambda: not alive(control))
+    end(control)
     return push
 
 
@@ -101,8 +101,7 @@ def test_a_deployment_is_finished_when_the_control_plane_dies_after_the_switch(
     control = mini.status()["pids"]["control"]
     push = mini.started("mini", "push", cwd=shop.path)
     eventually(lambda: mini.serving("shop") == version, within=20)
-    kill(control)
-    eventually(lambda: not alive(control))
+    end(control)
     mini.ps("shop")  # starts the control plane again
     push.communicate(timeout=20)
     assert push.returncode == 0
@@ -130,8 +129,7 @@ def assert_whole_or_not_there(mini: Mini, shop: Repository, *, mark: str, delay:
     push = mini.started("mini", "push", cwd=shop.path)
     with suppress(subprocess.TimeoutExpired):
         push.wait(timeout=delay)
-    kill(control)
-    eventually(lambda: not alive(control))
+    end(control)
     mini.ps("shop")  # starts the control plane again
     out, err = push.communicate(timeout=30)
     assert push.returncode in (0, 2, 6, 13), (push.returncode, out, err)

@@ -5,8 +5,9 @@ from functools import partial
 
 import pytest
 
-from tests.e2e.harness import Mini, Repository, alive, kill
+from tests.e2e.harness import Mini, Repository, alive
 from tests.eventually import eventually
+from tests.faults.killing import end
 from tests.faults.lines import assert_each_kept_once
 from tests.faults.traffic import Traffic
 
@@ -14,11 +15,6 @@ SETTINGS = {"MINI_STOP_GRACE": "5", "MINI_DRAIN_LIMIT": "2", "MINI_LOG_BUDGET": 
 KILLS = 3
 CLIENTS = 5
 INSTANCES = 2
-
-
-def end(pid: int) -> None:
-    kill(pid)
-    eventually(lambda: not alive(pid))
 
 
 def kill_control_plane(mini: Mini, traffic: Traffic) -> None:
