@@ -8,7 +8,7 @@ PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 .PHONY: demo test check format lint types contracts docs bench lock clean
 
 $(READY): requirements-dev.txt pyproject.toml
-	$(PYTHON) -m venv --clear $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

@@ -1,6 +1,6 @@
 """Instances: an intent row before the start, then what became of it. It starts and watches nothing itself."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
@@ -41,8 +41,11 @@ class Instances:
         one_off: bool,
         boot_id: str,
         avoid_ports: Collection[int] = (),
+        is_free: Callable[[int], bool] = lambda _: True,
     ) -> Instance:
         """Return the intent of a new instance, STARTING, with a port of its own where it wants one.
+
+        `is_free` tells, quickly, whether a port can be listened on now: nothing else of the machine is known here.
 
         Raises ConflictError where every port is taken.
         """
@@ -61,7 +64,7 @@ class Instances:
                     boot_id=boot_id,
                     created_at=rfc3339(self._clock.now()),
                     started_monotonic=self._clock.monotonic(),
-                    port=allot(connection, avoid=avoid_ports) if wants_port else None,
+                    port=allot(connection, avoid=avoid_ports, is_free=is_free) if wants_port else None,
                     out_of_memory=False,
                     cause=cause,
                     restarts=restarts,

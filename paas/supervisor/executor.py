@@ -20,6 +20,7 @@ from paas.errors import (
     RunFailedError,
 )
 from paas.supervisor import plan
+from paas.supervisor.free_ports import port_is_free
 from paas.supervisor.journal import CRASH, Journal
 from paas.supervisor.launch import Launch, command_of, spec_of
 from paas.supervisor.observed import Ending, Exit
@@ -127,6 +128,7 @@ class Executor:
             one_off=False,
             boot_id=self._boot_id,
             avoid_ports=action.avoid_ports,
+            is_free=port_is_free,
         )
         self._seen.put(instance, now=self._clock.monotonic())
         self._work(instance.id, self._launch(instance, action.release), limit=_START_LIMIT)

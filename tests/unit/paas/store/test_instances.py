@@ -1,6 +1,6 @@
 """Instances: intent first, ports of their own, and how each ended."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -75,6 +75,12 @@ def test_a_port_to_avoid_is_passed_over(store: Store, release: Release) -> None:
     assert begun.port == 20000 + (offset + 2) % 10000
 
 
+def test_a_port_that_is_not_free_on_the_machine_is_passed_over(store: Store, release: Release) -> None:
+    offset = store.meta.port_offset()
+    begun = begin(store, release, is_free=lambda port: port != 20000 + offset)
+    assert begun.port == 20000 + (offset + 1) % 10000
+
+
 def test_running_out_of_ports_is_told(store: Store, release: Release) -> None:
     with pytest.raises(ConflictError, match="All ports from 20000 to 29999"):
         begin(store, release, avoid=set(range(20000, 30000)))
@@ -114,6 +120,7 @@ def begin(
     wants_port: bool = True,
     one_off: bool = False,
     avoid: Collection[int] = (),
+    is_free: Callable[[int], bool] = lambda _: True,
 ) -> Instance:
     return store.instances.begin(
         app=release.app,
@@ -128,6 +135,7 @@ def begin(
         one_off=one_off,
         boot_id="boot",
         avoid_ports=avoid,
+        is_free=is_free,
     )
 
 

@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 
 from paas.domain.build import Slug
+from paas.engines.base import TerminalSize
 from paas.engines.docker.spec import (
     Config,
     Limits,
@@ -112,9 +113,9 @@ def test_a_slug_is_none_of_this_engines_artifacts() -> None:
         made(replace(WEB, artifact=Slug("key")))
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_a_one_off_has_its_input_open_and_no_log_of_its_own(terminal: bool) -> None:
+@pytest.mark.parametrize("terminal", [None, TerminalSize(33, 99)], ids=["pipes", "terminal"])
+def test_a_one_off_has_its_input_open_and_no_log_of_its_own(terminal: TerminalSize | None) -> None:
     config = one_off_config(WEB, NETWORK, home_id="h0me", limits=Limits(), terminal=terminal)
-    assert (config["Tty"], config["OpenStdin"], config["StdinOnce"]) == (terminal, True, True)
+    assert (config["Tty"], config["OpenStdin"], config["StdinOnce"]) == (terminal is not None, True, True)
     assert host_of(config)["LogConfig"] == {"Type": "none", "Config": {}}
     assert cast("dict[str, str]", config["Labels"])["mini.one-off"] == "true"
