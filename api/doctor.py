@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from api.docker_doctor import docker_findings
 from api.schemas import Finding
 from api.services import Services
 from paas.settings import EngineChoice
@@ -20,7 +21,8 @@ _ANSWER = 10.0
 async def findings(here: Services) -> list[Finding]:
     """Return one finding a check, in a fixed order."""
     exposed = await here.supervisor.exposed()
-    return [*await in_thread(lambda: list(_machine(here))), *_apps(here, exposed)]
+    machine = await in_thread(lambda: list(_machine(here)))
+    return [*machine, *await docker_findings(here.engine), *_apps(here, exposed)]
 
 
 def _machine(here: Services) -> Iterator[Finding]:

@@ -231,6 +231,8 @@ def dockerd(folder: Path) -> Iterator[OwnDockerd]:
     own.close()
 
 
+# Docker's SDK leaves a socket to the collector when it cannot connect.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 async def test_a_daemon_that_was_killed_is_waited_for_and_each_end_is_told_once(
     folder: Path, dockerd: OwnDockerd, reader: Reader
 ) -> None:
@@ -261,6 +263,7 @@ async def test_a_daemon_that_was_killed_is_waited_for_and_each_end_is_told_once(
     await engine.close()
 
 
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 async def test_a_daemon_that_ends_in_order_loses_no_line(
     folder: Path, dockerd: OwnDockerd, reader: Reader
 ) -> None:

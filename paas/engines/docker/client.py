@@ -22,8 +22,6 @@ from paas.engines.docker import hijack, labels, state
 from paas.engines.docker.hijack import Door, Stream
 from paas.engines.docker.spec import Config
 from paas.errors import (
-    CommandNotExecutableError,
-    CommandNotFoundError,
     ConflictError,
     DiskFullError,
     EngineUnavailableError,
@@ -46,13 +44,10 @@ _DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 _CONFLICT, _FORBIDDEN, _SERVER_ERROR = 409, 403, 500
 _MEANINGS = (
     ("no space left on device", DiskFullError),
-    ("executable file not found", CommandNotFoundError),
-    ("no such file or directory: unknown", CommandNotFoundError),
-    ("permission denied: unknown", CommandNotExecutableError),
     ("connection refused", EngineUnavailableError),
     ("transport is closing", EngineUnavailableError),
 )
-"""What stands in a refusal → what it means. The second to fourth are the container runtime's words."""
+"""What stands in a refusal → what it means."""
 
 
 class Daemon:
@@ -199,6 +194,7 @@ class Daemon:
     def _connected(self) -> docker.APIClient:
         with self._connecting:
             if self._api is None:
+                Door.of(self._address).knock(self._limit)
                 self._api = docker.APIClient(
                     version="auto", timeout=int(LIMIT * _SLOWER), max_pool_size=_THREADS, **self._options
                 )

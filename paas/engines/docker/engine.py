@@ -103,7 +103,7 @@ class DockerEngine:
     async def attach(self, spec: InstanceSpec, *, terminal: TerminalSize | None) -> DockerAttachment:
         async def make(place: Place) -> DockerAttachment:
             config = containers.one_off_config(
-                spec, place, home_id=self._home_id, limits=self._limits, terminal=terminal is not None
+                spec, place, home_id=self._home_id, limits=self._limits, terminal=terminal
             )
             return await DockerAttachment.start(
                 await self._create(spec, config),

@@ -40,6 +40,22 @@ class Door:
             f"mini needs a Docker daemon on this machine; DOCKER_HOST is {address}. Use unix:// or tcp://."
         )
 
+    @property
+    def family(self) -> socket.AddressFamily:
+        """The kind of its address."""
+        return socket.AF_UNIX if self.path else socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    @property
+    def address(self) -> str | tuple[str, int]:
+        """Its address as sockets take it."""
+        return self.path or (self.host, self.port)
+
+    def knock(self, within: float) -> None:
+        """Raise OSError where nobody listens. The SDK would leave its socket open then."""
+        with socket.socket(self.family) as probe:
+            probe.settimeout(within)
+            probe.connect(self.address)
+
 
 class Stream:
     """An open connection. One reader and one writer at a time."""
@@ -109,12 +125,11 @@ async def attach(door: Door, path: str, *, stdin: bool, within: float) -> Stream
 
 
 async def _connected(door: Door) -> socket.socket:
-    family = socket.AF_UNIX if door.path else socket.AF_INET6 if ":" in door.host else socket.AF_INET
-    connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    connection = socket.socket(door.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         if not door.path:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        await asyncio.get_running_loop().sock_connect(connection, door.path or (door.host, door.port))
+        await asyncio.get_running_loop().sock_connect(connection, door.address)
     except BaseException:
         connection.close()
         raise

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from paas.domain.build import Image
 from paas.domain.ids import AppId
 from paas.domain.instance import InstanceSpec
+from paas.engines.base import TerminalSize
 from paas.engines.docker import labels
 from paas.errors import ArtifactGoneError, InvalidError
 
@@ -32,7 +33,9 @@ a container ends with its leader, and what still finishes its work in there woul
 
 _ONE_OFF_LEADER = f"""\
 unset {_WHOLE_GROUP}
+[ "$2" ] && stty rows "$2" cols "$3" 2>/dev/null
 exec {_SHELL} -c "$1\""""
+"""Runs the command on a terminal that has its size before the command looks: Docker sets it a moment later."""
 
 Config = Mapping[str, object]
 """The body of `POST /containers/create`."""
@@ -97,20 +100,23 @@ def instance_config(spec: InstanceSpec, place: Place, *, home_id: str, limits: L
 
 
 def one_off_config(
-    spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits, terminal: bool
+    spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits, terminal: TerminalSize | None
 ) -> Config:
     """Return the container of a one-off, whose output nobody but its caller keeps."""
+    size = (str(terminal.rows), str(terminal.columns)) if terminal else ()
     return {
-        **_config(spec, home_id=home_id, leader=_ONE_OFF_LEADER, one_off=True),
+        **_config(spec, home_id=home_id, leader=_ONE_OFF_LEADER, arguments=size, one_off=True),
         "HostConfig": {**_host(place, limits), "LogConfig": {"Type": "none", "Config": {}}},
-        "Tty": terminal,
+        "Tty": terminal is not None,
         "OpenStdin": True,
         "StdinOnce": True,
         "AttachStdin": True,
     }
 
 
-def _config(spec: InstanceSpec, *, home_id: str, leader: str, one_off: bool) -> dict[str, object]:
+def _config(
+    spec: InstanceSpec, *, home_id: str, leader: str, arguments: tuple[str, ...] = (), one_off: bool
+) -> dict[str, object]:
     config: dict[str, object] = {
         "Image": image_of(spec).digest,
         "Env": [f"{key}={value}" for key, value in sorted(_environment(spec).items())],
@@ -119,7 +125,7 @@ def _config(spec: InstanceSpec, *, home_id: str, leader: str, one_off: bool) -> 
         "AttachStderr": True,
     }
     if command := command_of(spec):  # it takes the place of the image's CMD, behind its ENTRYPOINT
-        config["Cmd"] = [_SHELL, "-c", leader, "mini", command]
+        config["Cmd"] = [_SHELL, "-c", leader, "mini", command, *arguments]
     return config
 
 

@@ -1,0 +1,92 @@
+"""What `mini doctor` finds of Docker: whether it answers, how old it is, and what it leaves open."""
+
+import shutil
+import subprocess
+from typing import Literal
+
+from api.schemas import Finding
+from paas.engines.docker.client import Daemon
+from paas.errors import EngineUnavailableError, UnsupportedError
+from paas.settings import EngineChoice
+from paas.threads import in_thread
+
+OLDEST = (20, 10)
+CLOSED_SINCE = (28, 0)
+"""Docker keeps ports that are not published from the local network by itself only since then."""
+
+_LIMIT = 10
+
+Level = Literal["ok", "warning", "error"]
+
+
+async def docker_findings(engine: EngineChoice) -> list[Finding]:
+    """Return what is to be said of Docker; where the home does without it, that it is not there is no fault."""
+    daemon = Daemon()
+    try:
+        version = await daemon.version()
+    except (EngineUnavailableError, UnsupportedError) as error:
+        if engine is EngineChoice.PROCESS:
+            return [_finding("docker", message="no Docker daemon answers; this home does not need one")]
+        return [_finding("docker", level="error", message=f"{error.message} Start Docker: apps run in it.")]
+    finally:
+        daemon.close()
+    has_buildx, forwards = await in_thread(lambda: (_has_buildx(), _forwards_all()))
+    return [
+        of_version(version.engine, version.api),
+        of_forwarding(version.engine, forwards=forwards),
+        of_buildx(installed=has_buildx),
+    ]
+
+
+def of_version(engine: str, api: str) -> Finding:
+    """Return what is to be said of a daemon's version."""
+    if _numbers(engine) < OLDEST:
+        sentence = f"Docker {engine} is older than 20.10, which mini is tried with. Upgrade it."
+        return _finding("docker", level="warning", message=sentence)
+    return _finding("docker", message=f"Docker {engine} answers, API {api}")
+
+
+def of_forwarding(engine: str, *, forwards: bool | None) -> Finding:
+    """Return whether neighbours on the local network may reach containers; `forwards` is None where nobody may know."""
+    if forwards is not True or _numbers(engine) >= CLOSED_SINCE:
+        return _finding("docker network", message="containers are reached from this machine alone")
+    sentence = (
+        f"Docker {engine} lets neighbours on the local network reach containers, because the FORWARD chain accepts: "
+        "run `iptables -P FORWARD DROP`, or use Docker 28 or newer."
+    )
+    return _finding("docker network", level="warning", message=sentence)
+
+
+def of_buildx(*, installed: bool) -> Finding:
+    """Return whether BuildKit's own client is there: it is a help, no need."""
+    return _finding(
+        "buildx", message="installed" if installed else "not installed; images are built without it"
+    )
+
+
+def _has_buildx() -> bool:
+    return _printed("docker", "buildx", "version") is not None
+
+
+def _forwards_all() -> bool | None:
+    rules = _printed("iptables", "-S", "FORWARD")
+    return None if rules is None else rules.startswith("-P FORWARD ACCEPT")
+
+
+def _printed(*argv: str) -> str | None:
+    """Return what a command prints; None where there is none, or it fails."""
+    if shutil.which(argv[0]) is None:
+        return None
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=_LIMIT, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
+def _finding(check: str, *, message: str, level: Level = "ok") -> Finding:
+    return Finding(check=check, ok=level != "error", level=level, message=message)
