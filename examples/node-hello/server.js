@@ -6,7 +6,7 @@ app.get("/", (request, response) => {
   response.type("text").send(`Hello from ${process.env.PS}, release ${process.env.MINI_RELEASE}\n`);
 });
 
-const server = app.listen(process.env.PORT, "127.0.0.1", () => {
+const server = app.listen(process.env.PORT, () => {
   console.log(`listening on ${process.env.PORT}`);
 });
 process.on("SIGTERM", () => server.close(() => process.exit(0)));
