@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shlex
 import socket
 import sys
@@ -72,9 +73,14 @@ class Stage(Protocol):
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port that nobody listens on now, nor on the one above it, outside the range of outgoing connections."""
+    while True:
+        port = random.randrange(10_000, 19_000)
+        try:
+            with socket.create_server(("127.0.0.1", port)), socket.create_server(("127.0.0.1", port + 1)):
+                return port
+        except OSError:
+            continue
 
 
 class _Outputs:

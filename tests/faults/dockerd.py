@@ -15,6 +15,8 @@ class OwnDockerd:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # A bridge of its own name: with `--bridge none` a daemon removes the one that the shared daemon uses.
+        self._bridge = f"mini{os.getpid()}"
         self.socket = folder / "docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -26,6 +28,7 @@ class OwnDockerd:
     def start(self) -> None:
         """Start it and wait until it answers."""
         folder = self._folder
+        self._make_bridge()
         # A killed daemon's containerd may be a zombie that nobody reaps, and would be taken for a living one.
         for left in ("pid", "exec/containerd/containerd.pid"):
             (folder / left).unlink(missing_ok=True)
@@ -34,7 +37,7 @@ class OwnDockerd:
                 [
                     "dockerd",
                     *("--data-root", folder / "data", "--exec-root", folder / "exec", "-p", folder / "pid"),
-                    *("-H", f"unix://{self.socket}", "--bridge", "none", "--iptables=false"),
+                    *("-H", f"unix://{self.socket}", "--bridge", self._bridge, "--iptables=false"),
                 ],
                 stdout=log,
                 stderr=log,
@@ -71,7 +74,15 @@ class OwnDockerd:
     def close(self) -> None:
         """End it and remove what it had."""
         self.stop()
+        subprocess.run(["ip", "link", "delete", self._bridge], check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _make_bridge(self) -> None:
+        if Path(f"/sys/class/net/{self._bridge}").exists():
+            return
+        subprocess.run(["ip", "link", "add", self._bridge, "type", "bridge"], check=True)
+        subprocess.run(["ip", "address", "add", "172.30.255.1/24", "dev", self._bridge], check=True)
+        subprocess.run(["ip", "link", "set", self._bridge, "up"], check=True)
 
     def _end(self, number: int) -> None:
         if self._process:
