@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from paas.domain.log import LogFilter, LogLine
+from paas.logs.grep import Grep
 from paas.logs.record import Kind, Record
 from paas.logs.segment import Segment, first_in, segments_in
 
@@ -23,13 +25,15 @@ _LATENESS = timedelta(minutes=1)
 def tail(folder: Path, *, filter: LogFilter, last: int) -> list[LogLine]:  # noqa: A002 - the word of the CLI and the API
     """Return the last `last` lines that pass `filter`, oldest first."""
     wanted = _Wanted(filter)
-    found: list[LogLine] = []
     if last <= 0:
-        return found
-    for line in _newest_first(folder, wanted):
-        found.append(line)
-        if len(found) == last:
-            break
+        return []
+    candidates = _newest_first(folder, wanted)
+    grep = Grep(filter.pattern) if filter.pattern else None
+    try:
+        found = list(islice(grep.each(candidates) if grep else candidates, last))
+    finally:
+        if grep:
+            grep.close()
     found.reverse()
     return found
 
@@ -76,12 +80,12 @@ def _began(path: Path) -> int:
 
 
 class _Wanted:
-    """A filter, asked of whole records first."""
+    """A filter but for its pattern, asked of whole records first."""
 
     def __init__(self, filter: LogFilter) -> None:  # noqa: A002 - the word of the CLI and the API
-        self.filter = filter
-        self._of_records = replace(filter, since=None, until=None, pattern=None)
-        self.has_all = self._of_records == filter
+        self.filter = replace(filter, pattern=None)
+        self._of_records = replace(self.filter, since=None, until=None)
+        self.has_all = self._of_records == self.filter
 
     def is_past(self, found: Record) -> bool:
         """Return whether no line of this record or of an older one can be wanted."""
@@ -112,6 +116,7 @@ class Cursor:
     def __init__(self, folder: Path, *, filter: LogFilter, after: int) -> None:  # noqa: A002 - as above
         self._folder = folder
         self._wanted = _Wanted(filter)
+        self._grep = Grep(filter.pattern) if filter.pattern else None
         self._after = after
         self._segment: Segment | None = None
         self._position = 0
@@ -138,13 +143,18 @@ class Cursor:
         return found or []
 
     def close(self) -> None:
-        """Let go of the segment."""
+        """Let go of the segment, and end a search."""
+        self._let_go()
+        if self._grep:
+            self._grep.close()
+
+    def _let_go(self) -> None:
         if self._segment:
             self._segment.close()
             self._segment = None
 
     def _leave(self) -> list[LogLine]:
-        self.close()
+        self._let_go()
         return []
 
     def _place(self) -> Path | None:
@@ -154,7 +164,7 @@ class Cursor:
         return paths[max(0, bisect_right(paths, self._after + 1, key=first_in) - 1)]
 
     def _open(self, path: Path | None) -> Segment | None:
-        self.close()
+        self._let_go()
         if path is not None:
             with suppress(FileNotFoundError):
                 self._segment, self._position = Segment(path), 0
@@ -182,9 +192,12 @@ class Cursor:
         wanted = self._gap(found)
         if self._wanted.may_be_in(found):
             lines = lines_forward(block, found, after=self._after)
-            wanted += lines if self._wanted.has_all else [line for line in lines if self._wanted.has(line)]
+            wanted += self._matching([line for line in lines if self._wanted.has(line)])
         self._after = found.last
         return wanted
+
+    def _matching(self, lines: list[LogLine]) -> list[LogLine]:
+        return list(self._grep.each(lines)) if self._grep else lines
 
     def _gap(self, found: Record) -> list[LogLine]:
         missing = found.first - 1 - self._after
