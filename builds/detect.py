@@ -70,4 +70,9 @@ def _manifest(source: Source, procfile: Procfile, max_instances: int) -> Manifes
                 raise BuildFailedError(
                     f"app.json: {member}.{name} is no process type that runs; there are: {there}."
                 )
+    for name, checks in says.checks.items():
+        if checks and name != WEB:
+            raise BuildFailedError(
+                f"app.json: healthchecks.{name} would never be asked: only web instances are checked. Remove it."
+            )
     return Manifest(procfile, says.formation, says.checks, says.auto_rollback)

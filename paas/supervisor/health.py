@@ -1,5 +1,6 @@
 """Health of web instances: readiness before they get requests, liveness ever after. It finds out; it stops nothing."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,10 +12,6 @@ from paas.errors import EngineUnavailableError
 from paas.settings import EngineChoice
 from paas.supervisor.observed import NotReady, Ready, Unwell
 from paas.supervisor.request import ask, connects
-
-LIVENESS_INTERVAL = 10.0
-LIVENESS_TIMEOUT = 2.0
-LIVENESS_FAILURES = 3
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.25
 _FOREIGNERS_AFTER = 1.0
@@ -53,28 +50,32 @@ class Prober:
         return Ready(found, f"it listens on its port {examined.port}")
 
     async def liveness(self, examined: Examined, report: Callable[[Unwell | None], None]) -> None:
-        """Report whenever the instance turns unwell or well again; runs until cancelled."""
+        """Report whenever the instance turns unwell, or well again by every check; runs until cancelled."""
+        unwell: set[Check] = set()
+        async with asyncio.TaskGroup() as group:
+            for check in dict.fromkeys(examined.of_kind(CheckKind.LIVENESS)):
+                group.create_task(self._watch(examined, check, unwell, report))
+
+    async def _watch(
+        self, examined: Examined, check: Check, unwell: set[Check], report: Callable[[Unwell | None], None]
+    ) -> None:
+        """Ask one liveness check at its own interval; `unwell` has every check that failed too often."""
+        begins = examined.instance.started_monotonic + check.initial_delay
+        await self._clock.sleep(max(0.0, begins - self._clock.monotonic()))
         failures = 0
         while True:
-            await self._clock.sleep(LIVENESS_INTERVAL)
-            reason = await self.examine(examined, CheckKind.LIVENESS, timeout=LIVENESS_TIMEOUT)
-            if reason is None:
-                if failures >= LIVENESS_FAILURES:
-                    report(None)
-                failures = 0
+            await self._clock.sleep(check.interval)
+            if reason := await self.ask_once(examined, check, timeout=check.timeout):
+                failures += 1
+                if failures >= check.attempts:
+                    unwell.add(check)
+                    report(Unwell(f"{reason} ({failures} times in a row)"))
                 continue
-            failures += 1
-            if failures >= LIVENESS_FAILURES:
-                report(Unwell(f"{reason} ({failures} times in a row)"))
-
-    async def examine(
-        self, examined: Examined, kind: CheckKind, *, timeout: float | None = None
-    ) -> str | None:
-        """Ask each check of a kind once; return the first thing that is wrong, None where nothing is known to be."""
-        for check in examined.of_kind(kind):
-            if reason := await self.ask_once(examined, check, timeout=timeout or check.timeout):
-                return reason
-        return None
+            failures = 0
+            if check in unwell:
+                unwell.remove(check)
+                if not unwell:
+                    report(None)
 
     async def ask_once(self, examined: Examined, check: Check, *, timeout: float) -> str | None:
         """Ask one check now; return what is wrong, None where nothing is known to be."""

@@ -177,6 +177,14 @@ def test_python_and_node_may_be_together_where_node_has_something_to_do(
         pytest.param(
             {**PROCFILE, "app.json": '{"formation": {"wb": {}}}'}, "formation.wb is no", id="formation"
         ),
+        pytest.param(
+            {
+                "Procfile": "web: ./run\nworker: ./work\n",
+                "app.json": '{"healthchecks": {"worker": [{"type": "liveness"}]}}',
+            },
+            "healthchecks.worker would never be asked",
+            id="a check of a worker",
+        ),
     ],
 )
 def test_what_cannot_be_built_says_what_to_write(

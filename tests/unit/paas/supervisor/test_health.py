@@ -15,7 +15,7 @@ from paas.domain.instance import InstanceSpec, InstanceState
 from paas.domain.names import WEB, AppName
 from paas.domain.process import Check, CheckKind
 from paas.supervisor.health import Examined, Prober
-from paas.supervisor.observed import NotReady, Ready
+from paas.supervisor.observed import NotReady, Ready, Unwell
 from paas.supervisor.request import ask, connects
 from paas.testing.behaviour import Behaviour
 from paas.testing.engine import FakeEngine
@@ -92,6 +92,16 @@ async def test_a_check_sends_the_apps_real_host_and_nothing_to_keep_alive() -> N
     assert {"Host: shop.localhost", "Connection: close"} <= set(head)
 
 
+@pytest.mark.parametrize("size", ["7fffffffffff", "-5"])
+async def test_a_chunk_of_an_impossible_size_is_refused_before_it_is_read(size: str) -> None:
+    answer = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nhello".encode()
+    async with a_site(answer) as site:
+        wrong = await ask(
+            f"127.0.0.1:{site.port}", Check(STARTUP, path="/", content="hi"), host="a", timeout=5
+        )
+    assert wrong == "gave no answer to GET /: a chunk of its body is too large"
+
+
 async def test_a_check_that_is_not_answered_ends_at_its_limit() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
@@ -126,6 +136,20 @@ async def test_web_that_answers_wrongly_is_asked_so_often_and_no_more() -> None:
 
     assert verdict == NotReady("answered GET /up with 500")
     assert len(site.asked) == 3
+
+
+async def test_a_liveness_check_runs_at_its_own_interval_limit_and_attempts() -> None:
+    engine, clock, found = FakeEngine(SystemClock()), SystemClock(), asyncio.Queue[Unwell | None]()
+    instance = an_instance(a_release(1), "web.1", InstanceState.UP, started=clock.monotonic())
+    check = Check(CheckKind.LIVENESS, attempts=2, interval=0.01, timeout=0.05)
+    prober = Prober(engine, clock=clock, boot_limit=5)
+    examined = Examined(instance, 20001, "shop.localhost", (check,))
+    task = asyncio.create_task(prober.liveness(examined, found.put_nowait))
+
+    verdict = await asyncio.wait_for(found.get(), 5)
+    task.cancel()
+
+    assert verdict == Unwell("does not listen on its port 20001 (2 times in a row)")
 
 
 async def test_connects_tells_a_listener_from_nobody() -> None:
