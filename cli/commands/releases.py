@@ -122,9 +122,15 @@ def _facts(mini: Invocation, found: Release) -> list[list[str]]:
         ["By:", found["actor"]],
         ["When:", shown(found["created_at"], mini.now)],
         ["Config vars:", ", ".join(found["config_keys"]) or "none"],
-        ["Rollback:", "can be gone back to" if found["rollback_target"] else "cannot be gone back to"],
+        ["Rollback:", _rollback(found)],
         *([f"{kind}:", command] for kind, command in found["process_types"].items()),
     ]
+
+
+def _rollback(release: Release) -> str:
+    if release["current"]:
+        return "serves now"
+    return "can be gone back to" if release["rollback_target"] else "cannot be gone back to"
 
 
 def _described(release: Release) -> str:
