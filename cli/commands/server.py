@@ -78,7 +78,9 @@ def start(
 @server.add("stop", example="mini server stop --keep-apps")
 def stop(
     ctx: typer.Context,
-    keep_apps: Annotated[bool, typer.Option("--keep-apps", help="Let the apps run on without it.")] = False,
+    keep_apps: Annotated[
+        bool, typer.Option("--keep-apps", help="Let the apps run on; no requests reach them until it starts.")
+    ] = False,
 ) -> None:
     """Stop the server, and the apps with it."""
     from cli.waiting import comes_true
