@@ -44,7 +44,7 @@ def _apps(here: Services, exposed: list[str]) -> Iterator[Finding]:
         sentence = "Apps run as this user: push only code that you trust as you trust yourself."
         yield _finding("trust", level="warning", message=sentence)
     for listener in exposed:
-        sentence = f"{listener} can be reached beside the router: let the app bind 127.0.0.1 or $HOST."
+        sentence = f"{listener} can be reached beside the router: let the app bind ${{HOST:-127.0.0.1}}."
         yield _finding("exposure", level="warning", message=sentence)
 
 
