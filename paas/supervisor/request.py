@@ -67,6 +67,8 @@ async def _body(reader: asyncio.StreamReader, *, chunked: bool) -> bytes:
         size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
         if size == 0:
             break
+        if not 0 < size <= _BODY_LIMIT:
+            raise ValueError("a chunk of its body is too large")
         body += (await reader.readexactly(size + 2))[:-2]
     return body
 
