@@ -77,9 +77,14 @@ ALIASES: dict[str, str] = {
 
 
 def expanded(arguments: list[str]) -> list[str]:
-    """Return a command and its arguments with the colon form taken apart: `config:set A=1` is `config set A=1`."""
+    """Return a command and its arguments with the colon form taken apart: `config:set A=1` is `config set A=1`.
+
+    A space does for the colon everywhere: `ps scale web=2` is `ps:scale web=2`.
+    """
     name, *rest = arguments
     if name in ALIASES:
         return [ALIASES[name], *rest]
+    if rest and (spaced := f"{name}:{rest[0]}") in ALIASES:
+        return [ALIASES[spaced], *rest[1:]]
     group, colon, command = name.partition(":")
     return [group, command, *rest] if colon and command and group in GROUPS else arguments
