@@ -7,6 +7,7 @@ from api.services import By, Here, Services, TheApp
 from paas.domain.app import App
 from paas.domain.instance import ContainerIdentity, ProcessIdentity
 from paas.domain.names import ProcessType
+from paas.errors import NotFoundError
 from paas.supervisor.loop import InstanceView
 from paas.threads import in_thread
 
@@ -44,7 +45,10 @@ async def stop_instance(app: TheApp, name: str, here: Here, by: By) -> schemas.I
     """Stop one instance and keep it stopped until a restart, a scale or a new release."""
     await here.releases.stop_instance(app, name, actor=by.name)
     shown = await in_thread(_instances, here, app)
-    return next(instance for instance in shown if instance.name == name)
+    found = next((instance for instance in shown if instance.name == name), None)
+    if found is None:
+        raise NotFoundError(f"{name} was stopped, and is gone: another change took its place away meanwhile.")
+    return found
 
 
 def _formation(here: Services, app: App) -> schemas.Formation:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from paas.domain.ids import AppId
-from paas.domain.instance import Instance
+from paas.domain.ids import AppId, InstanceId
+from paas.domain.instance import Instance, InstanceState
 from paas.supervisor.backoff import delay
 from paas.supervisor.desired import Desired, Wanted
 from paas.supervisor.moment import Moment
@@ -53,12 +53,28 @@ def _with_last_exit(moment: Moment, instance: Instance) -> Instance:
 
 def _empty(moment: Moment, wanted: Wanted) -> InstanceView | None:
     last = moment.ended.get(wanted.place)
-    if last is None:
-        return None
     if wanted.stopped:
-        return InstanceView(last.instance, ShownState.STOPPED)
-    if last.ending is not Ending.CRASHED:
+        return InstanceView(last.instance if last else _never_started(wanted), ShownState.STOPPED)
+    if last is None or last.ending is not Ending.CRASHED:
         return None
     due = last.at + delay(last.streak, jitter=last.jitter)
     retry_in = None if wanted.candidate else max(0.0, due - moment.now)
     return InstanceView(replace(last.instance, restarts=last.restarts), ShownState.CRASHED, retry_in)
+
+
+def _never_started(wanted: Wanted) -> Instance:
+    """Stand in for the instance of a place that was stopped before it had one."""
+    place, release = wanted.place, wanted.release
+    return Instance(
+        id=InstanceId(""),
+        app=place.app,
+        release=place.release,
+        version=release.version,
+        type=place.type,
+        index=place.index,
+        epoch=wanted.epoch,
+        state=InstanceState.EXITED,
+        created_at=release.created_at,
+        started_monotonic=0.0,
+        cause="stopped before it was started",
+    )
