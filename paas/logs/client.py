@@ -97,6 +97,8 @@ class LogPlane:
     async def forget(self, app: AppId) -> None:
         """Remove the app's log; nothing of the app writes any more."""
         await self._keeper.call("forget", within=FINISH_LIMIT, app=app)
+        for news in self._followers.pop(app, ()):
+            news.set()
 
     def _fifo(self, source: str) -> Path:
         return self._folder / f"{source}.fifo"
@@ -147,12 +149,12 @@ class LogPlane:
         """Yield every line with a sequence over `after` that passes `filter`: those there are, then those to come.
 
         No line is left out or given twice, however slow the reader is, unless the log's budget takes lines before he
-        reads them: then one line of `mini[logs]` says how many. Ends when the logs are stopped or detached.
+        reads them: then one line of `mini[logs]` says how many. Ends when the logs are stopped or detached, or the app's is forgotten.
         """
         cursor = Cursor(self._logs / app, filter=filter, after=after)
         with self._following(app) as news:
             try:
-                while not self._is_closed:
+                while not self._is_closed and news in self._followers.get(app, ()):
                     news.clear()
                     lines = await in_thread(cursor.read)
                     if lines is None:

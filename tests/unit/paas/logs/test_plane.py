@@ -221,6 +221,16 @@ async def test_stop_stores_all_that_was_written(settings: Settings) -> None:
     assert len(await texts(plane)) == 50_001
 
 
+async def test_a_follower_of_a_forgotten_app_comes_to_the_end(plane: LogPlane) -> None:
+    write(await collect(plane), b"last\n")
+    following = plane.follow(APP, filter=LogFilter(), after=0)
+    assert (await anext(following)).text == "last"
+    rest = asyncio.ensure_future(anext(following, None))
+    await asyncio.sleep(0)
+    await plane.forget(APP)
+    assert await asyncio.wait_for(rest, 10) is None
+
+
 async def test_a_forgotten_app_leaves_nothing(plane: LogPlane, settings: Settings) -> None:
     write(await collect(plane), b"secret\n")
     await plane.forget(APP)
