@@ -5,13 +5,14 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
 from api.docker_doctor import docker_findings
 from api.schemas import Finding
 from api.services import Services
-from paas.settings import EngineChoice
+from paas.settings import EngineChoice, Settings
 from paas.threads import in_thread
 
 _ROOM = 1 << 30
@@ -34,6 +35,7 @@ def _machine(here: Services) -> Iterator[Finding]:
     yield _private(here.settings.home)
     yield _private(here.settings.key_file)
     yield _private(here.settings.token_file)
+    yield from listeners(here.settings)
     yield _finding(
         "database", message=f"{here.settings.database} answers; its backups are in {here.settings.backups}"
     )
@@ -46,6 +48,25 @@ def _apps(here: Services, exposed: list[str]) -> Iterator[Finding]:
     for listener in exposed:
         sentence = f"{listener} can be reached beside the router: let the app bind ${{HOST:-127.0.0.1}}."
         yield _finding("exposure", level="warning", message=sentence)
+
+
+def listeners(settings: Settings) -> Iterator[Finding]:
+    """Yield a warning for each address of our own that other machines can reach unencrypted."""
+    if not _is_loopback(settings.listen.host):
+        sentence = (
+            f"The API listens on {settings.listen}: its token and all it carries cross the network in clear."
+        )
+        yield _finding("listen", level="warning", message=f"{sentence} Let it listen on 127.0.0.1.")
+    if not _is_loopback(settings.http.host):
+        sentence = f"The router listens on {settings.http}: other machines reach every app there, in clear."
+        yield _finding("http", level="warning", message=f"{sentence} Let it listen on 127.0.0.1.")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _tool(name: str, option: str, *, need: str, level: Literal["warning", "error"] = "error") -> Finding:
