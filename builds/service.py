@@ -19,6 +19,8 @@ from paas.settings import Settings
 from paas.store.database import Store
 from paas.threads import in_thread
 
+_UNFORESEEN = "The build ended by a fault of mini itself; the server's log says which. Push again."
+
 
 @dataclass(frozen=True, slots=True)
 class _Running:
@@ -126,9 +128,12 @@ class BuildService:
 
     async def _record(self, id: BuildId, task: asyncio.Task[Built], *, keep: Say) -> Build:
         """Wait for a build and record how it ended, also where the caller is cancelled meanwhile."""
+        known = False
         try:
             built = await task
+            known = True
         except asyncio.CancelledError:
+            known = True
             caller = asyncio.current_task()
             error = OperationCancelledError("The build was cancelled; nothing was changed.")
             await self._fail(id, error, keep=keep)
@@ -136,17 +141,31 @@ class BuildService:
                 raise
             raise error from None
         except PaasError as error:
+            known = True
             await self._fail(id, error, keep=keep)
             raise
-        return await in_thread(
-            self._store.builds.succeed, id, artifact=built.artifact, manifest=built.manifest
-        )
+        finally:
+            if not known:
+                await self._fail(id, PaasError(_UNFORESEEN), keep=keep)
+        try:
+            return await in_thread(
+                self._store.builds.succeed, id, artifact=built.artifact, manifest=built.manifest
+            )
+        except DiskFullError as error:
+            await self._fail(id, error, keep=keep)
+            raise
 
     async def _fail(self, id: BuildId, error: PaasError, *, keep: Say) -> None:
         keep(error.message)
         cancelled = type(error) is OperationCancelledError
         state = BuildState.CANCELLED if cancelled else BuildState.FAILED
-        await asyncio.shield(in_thread(self._store.builds.fail, id, state=state, reason=error.message))
+        await asyncio.shield(in_thread(self._record_end, id, state, error.message))
+
+    def _record_end(self, id: BuildId, state: BuildState, reason: str) -> None:
+        try:
+            self._store.builds.fail(id, state=state, reason=reason)
+        except DiskFullError:  # the store has made room for so little
+            self._store.builds.fail(id, state=state, reason=reason)
 
 
 def _identity(artifact: Artifact) -> str:

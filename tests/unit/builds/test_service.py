@@ -40,6 +40,13 @@ class Endless:
     async def remove(self, artifact: Artifact) -> None: ...
 
 
+class Faulty(Endless):
+    """A builder with a fault that nobody foresaw."""
+
+    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
+        raise RuntimeError("a fault")
+
+
 class Bench:
     """A build service over a real store and a real repository."""
 
@@ -137,6 +144,17 @@ async def test_a_failed_build_is_recorded_with_its_reason(bench: Bench) -> None:
     assert "has no Procfile" in build.reason
     assert bench.service.output(build.id).read_text().strip() == build.reason
     assert bench.lines == []
+
+
+async def test_a_build_that_ends_by_an_unforeseen_fault_is_recorded_as_failed(bench: Bench) -> None:
+    bench.service = bench.serving(Faulty())
+
+    with pytest.raises(RuntimeError, match="a fault"):
+        await bench.build(await bench.commit(PROCFILE))
+
+    build = bench.newest()
+    assert build.state is BuildState.FAILED
+    assert "a fault of mini itself" in build.reason
 
 
 async def begun(bench: Bench, commit: Commit) -> tuple["asyncio.Task[Build]", BuildId]:
