@@ -16,7 +16,7 @@ from paas.engines.process import kernel, pidfd, survivors
 from paas.engines.process.attachment import ProcessAttachment
 from paas.engines.process.instance import LocalInstance
 from paas.engines.process.orphans import Orphans
-from paas.engines.process.scratch import SLUG_COMPLETE, Scratch
+from paas.engines.process.scratch import Scratch, is_whole
 from paas.engines.process.spawn import HOME_MARKER, INSTANCE_MARKER, launch_of, spawn, translated
 from paas.engines.process.terminal import Terminal
 from paas.errors import ArtifactGoneError, EngineUnavailableError
@@ -126,9 +126,7 @@ class ProcessEngine:
         self._one_offs.discard(id)
 
     async def has(self, artifact: Artifact) -> bool:
-        return isinstance(artifact, Slug) and await in_thread(
-            (self._folder(artifact) / SLUG_COMPLETE).is_file
-        )
+        return isinstance(artifact, Slug) and await in_thread(is_whole, self._folder(artifact))
 
     async def close(self) -> None:
         self._listener = None

@@ -18,6 +18,13 @@ SLUG_COMPLETE = ".complete"
 """The marker that a build leaves in a slug's folder when all of it is there."""
 
 
+def is_whole(slug: Path) -> bool:
+    """Return whether a slug and every environment that it is linked to are complete."""
+    if not (slug / SLUG_COMPLETE).is_file():
+        return False
+    return all((link / SLUG_COMPLETE).is_file() for link in slug.iterdir() if link.is_symlink())
+
+
 class Scratch:
     """What one instance may write to. `app` is its working directory and home, `temporary` its TMPDIR.
 

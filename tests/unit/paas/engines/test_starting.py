@@ -120,3 +120,15 @@ async def test_a_command_and_config_too_large_for_the_kernel_are_refused(stage: 
 async def test_a_missing_output_is_the_engines_failure(stage: ProcessStage) -> None:
     with pytest.raises(EngineUnavailableError, match="cannot be opened"):
         await stage.engine.start(replace(stage.command("true"), output=Path("/nowhere/fifo")))
+
+
+async def test_a_slug_without_an_environment_that_it_stands_on_is_not_there(stage: ProcessStage) -> None:
+    spec = stage.command("true")
+    assert isinstance(spec.artifact, Slug)
+    slug = stage.settings.slugs / spec.artifact.key
+    (slug / "python").symlink_to(Path("..") / "env-1")
+    assert not await stage.engine.has(spec.artifact)
+
+    (slug.parent / "env-1").mkdir()
+    (slug.parent / "env-1" / ".complete").touch()
+    assert await stage.engine.has(spec.artifact)
