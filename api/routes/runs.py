@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import struct
 from typing import cast
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -20,6 +21,9 @@ router = APIRouter(prefix="/v1/apps/{app}/runs", tags=["runs"])
 
 EXIT_UNKNOWN = 125
 
+FIRST_MESSAGE_LIMIT = 30.0
+"""Longest wait, in seconds, for the message that names the command."""
+
 
 @router.post("", status_code=201)
 async def run_detached(app: TheApp, new: schemas.NewRun, here: Here, by: By) -> schemas.Run:
@@ -37,7 +41,7 @@ async def attach(websocket: WebSocket, app: str, here: Here, by: By) -> None:
     await websocket.accept()
     try:
         found = await in_thread(here.store.apps.get, app_name(app))
-        new = _first_message(await websocket.receive_text())
+        new = await _first_message(websocket)
         await _run(websocket, here, found, new, actor=by.name)
     except WebSocketDisconnect:
         return
@@ -47,7 +51,19 @@ async def attach(websocket: WebSocket, app: str, here: Here, by: By) -> None:
     await websocket.close()
 
 
-def _first_message(text: str) -> schemas.NewRun:
+async def _first_message(websocket: WebSocket) -> schemas.NewRun:
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_LIMIT):
+            message = await websocket.receive()
+    except TimeoutError:
+        raise OperationTimedOutError(
+            f"No run was named within {FIRST_MESSAGE_LIMIT:g} s. Send it as the first message."
+        ) from None
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect
+    text = message.get("text")
+    if text is None:
+        raise InvalidError("The run is not valid: its first message is text, a JSON document.")
     try:
         return schemas.NewRun.model_validate_json(text)
     except ValidationError as error:
@@ -78,6 +94,7 @@ async def _converse(websocket: WebSocket, attachment: Attachment, *, limit: floa
         if not done:
             raise OperationTimedOutError(f"The command was still running after {limit:g} s and was ended.")
         if printing not in done:
+            feeding.result()
             raise WebSocketDisconnect
         return printing.result()
     finally:
@@ -114,8 +131,14 @@ async def _control(attachment: Attachment, text: str) -> None:
                 await attachment.signal(number)
             case {"eof": True}:
                 await attachment.close_input()
-    except ValueError as error:
-        raise InvalidError(f"A run takes resize, signal and eof as text; got {text[:80]!r}.") from error
+            case _:
+                raise _no_order(text)
+    except (ValueError, struct.error) as error:
+        raise _no_order(text) from error
+
+
+def _no_order(text: str) -> InvalidError:
+    return InvalidError(f"A run takes resize, signal and eof as text; got {text[:80]!r}.")
 
 
 def exit_code(status: ExitStatus) -> int:
