@@ -4,6 +4,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from paas.clock import Clock, rfc3339
 from paas.domain.build import Artifact, Build, BuildState
+from paas.domain.event import EventKind
 from paas.domain.ids import AppId, BuildId, Commit, new_id
 from paas.domain.process import Manifest
 from paas.errors import ConflictError, NotFoundError
@@ -17,6 +18,7 @@ from paas.store.codec import (
     encode_manifest,
 )
 from paas.store.connections import Connections, Query
+from paas.store.events import record
 from paas.store.prefix import by_prefix
 from paas.store.schema import builds, pruned_artifacts
 
@@ -46,7 +48,9 @@ class Builds:
                     actor=actor,
                 )
             )
-            return _by_id(connection, id)
+            build = _by_id(connection, id)
+            self._tell(connection, EventKind.BUILD_STARTED, build, cause=f"build of {commit[:7]}")
+            return build
 
     def succeed(self, id: BuildId, *, artifact: Artifact, manifest: Manifest) -> Build:
         """End a build with what it made; raises ConflictError where it has already ended."""
@@ -104,7 +108,22 @@ class Builds:
                 .where(builds.c.id == id)
                 .values(state=state, ended_at=rfc3339(self._clock.now()), **values)
             )
-            return _by_id(connection, id)
+            ended = _by_id(connection, id)
+            kind = EventKind.BUILD_SUCCEEDED if state is BuildState.SUCCEEDED else EventKind.BUILD_FAILED
+            self._tell(connection, kind, ended, cause=ended.reason or f"build of {ended.commit[:7]}")
+            return ended
+
+    def _tell(self, connection: Connection, kind: EventKind, build: Build, *, cause: str) -> None:
+        """Record an event of a build inside the transaction of what it tells of."""
+        record(
+            connection,
+            kind,
+            at=rfc3339(self._clock.now()),
+            app=build.app,
+            actor=build.actor,
+            cause=cause,
+            details={"build": build.id, "commit": build.commit},
+        )
 
     def _all(self, query: Query) -> list[Build]:
         return [_build_from(row) for row in self._connections.rows(query)]

@@ -12,6 +12,7 @@ from builds.source import Source
 from paas.clock import SystemClock
 from paas.domain.app import App
 from paas.domain.build import Artifact, Build, BuildState
+from paas.domain.event import EventKind
 from paas.domain.ids import BuildId, Commit
 from paas.domain.names import AppName
 from paas.errors import BuildFailedError, OperationCancelledError, OperationTimedOutError
@@ -207,3 +208,17 @@ async def test_a_build_over_its_limit_is_ended(server: Server, work: WorkTree) -
 
 async def test_a_build_that_never_was_has_no_lines(bench: Bench) -> None:
     assert await collect(bench.service.follow(BuildId("none"))) == []
+
+
+async def test_the_events_tell_of_every_build_that_began_and_how_it_ended(bench: Bench) -> None:
+    await bench.build(await bench.commit(PROCFILE))
+    with pytest.raises(BuildFailedError):
+        await bench.build(await bench.commit({"Procfile": "nothing"}))
+
+    kinds = [event.kind for event in bench.store.events.list(bench.app.id, limit=9)]
+    assert kinds[-4:] == [
+        EventKind.BUILD_STARTED,
+        EventKind.BUILD_SUCCEEDED,
+        EventKind.BUILD_STARTED,
+        EventKind.BUILD_FAILED,
+    ]
