@@ -1,5 +1,7 @@
 """The messages of an attached run that are not what they should be."""
 
+from typing import cast
+
 import pytest
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -9,10 +11,6 @@ from paas.engines.base import Attachment
 from paas.errors import InvalidError, PaasError
 
 pytestmark = pytest.mark.anyio
-
-
-class Silent(Attachment):
-    """A command that takes everything and never ends."""
 
 
 def websocket(*messages: Message) -> WebSocket:
@@ -48,9 +46,9 @@ async def test_a_client_that_goes_before_it_names_a_command_is_a_disconnect() ->
 
 @pytest.mark.parametrize("text", ["no json", "[]", '{"resize": {"rows": "x"}}', '{"unknown": 1}'])
 async def test_a_control_message_that_says_nothing_is_answered_with_the_problem(text: str) -> None:
-    silent = Silent()
+    untouched = cast(Attachment, object())
     feed = {"type": "websocket.receive", "text": text}
     socket = websocket(feed)
     await socket.accept()
     with pytest.raises(InvalidError, match="resize, signal and eof"):
-        await runs._feed(socket, silent)
+        await runs._feed(socket, untouched)
