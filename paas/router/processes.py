@@ -28,9 +28,9 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _STOP_LIMIT = 10.0
-_STEADY = 5.0
+_STEADY = 1.0
 """A router that lived this long is restarted at once; one that keeps dying, a little later each time."""
-_LONGEST_PAUSE = 5.0
+_LONGEST_PAUSE = 0.5
 
 
 class Routers:

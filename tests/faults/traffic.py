@@ -104,10 +104,12 @@ class Traffic:
     def refused(self) -> int:
         return sum(each.refused for each in self._clients)
 
-    @property
     def longest_silence(self) -> float:
-        """The longest time, in seconds, that a client went without an answer."""
-        return max(each.longest_silence for each in self._clients)
+        """Return the longest time, in seconds, that a client went without an answer since this was asked last."""
+        longest = max(each.longest_silence for each in self._clients)
+        for each in self._clients:
+            each.longest_silence = 0.0
+        return longest
 
     @property
     def versions(self) -> list[list[int]]:
