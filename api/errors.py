@@ -73,6 +73,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return answer
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("request failed", exc_info=error, extra={"path": request.url.path})
+async def _unexpected(request: Request, _error: Exception) -> Response:
+    # uvicorn logs the traceback, once: starlette raises the error again behind this answer.
     return response(PaasError(), request_id=request_id_of(request.scope))

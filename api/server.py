@@ -24,7 +24,9 @@ from api.ownership import admin_token, take_home
 from api.services import Services
 from builds.repository import Repositories
 from builds.service import BuildService
+from paas import __version__
 from paas.clock import SystemClock
+from paas.domain.event import EventKind
 from paas.errors import PaasError, UnsupportedError, exit_code
 from paas.logs.client import LogPlane
 from paas.router.processes import Routers
@@ -173,6 +175,13 @@ async def _control_plane(
             clock=clock,
         )
         await deployer.recover()
+        await in_thread(
+            store.events.append,
+            EventKind.SERVER_STARTED,
+            app=None,
+            actor=getpass.getuser(),
+            cause=f"mini {__version__} started on the {engine_choice} engine",
+        )
         await supervisor.start()
         stack.push_async_callback(_stop_supervisor, supervisor, stop)
         stack.push_async_callback(deployer.close)

@@ -59,6 +59,9 @@ CATALOG: dict[str, Entry] = {entry.name: entry for section in SECTIONS.values() 
 GROUPS = frozenset({"builds", "checks", "config", "domains", "releases", "server"})
 """Those of the catalog that have commands of their own."""
 
+SWITCHES = frozenset({"maintenance", "sticky"})
+"""Commands whose first argument is `on` or `off`: `maintenance:on` is `maintenance on`."""
+
 ALIASES: dict[str, str] = {
     "apps:create": "create",
     "apps:destroy": "destroy",
@@ -87,4 +90,4 @@ def expanded(arguments: list[str]) -> list[str]:
     if rest and (spaced := f"{name}:{rest[0]}") in ALIASES:
         return [ALIASES[spaced], *rest[1:]]
     group, colon, command = name.partition(":")
-    return [group, command, *rest] if colon and command and group in GROUPS else arguments
+    return [group, command, *rest] if colon and command and group in GROUPS | SWITCHES else arguments

@@ -59,6 +59,11 @@ def point_remote(app: str) -> None:
     _must("remote", "set-url", REMOTE, _SCHEME + app)
 
 
+def drop_remote() -> None:
+    """Remove the remote `mini`."""
+    _must("remote", "remove", REMOTE)
+
+
 def resolve(ref: str) -> Pushed:
     """Return the commit that `ref` names here; raises InvalidError where there is none, saying what to do."""
     folder = top_folder()

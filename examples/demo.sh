@@ -7,8 +7,9 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/mini-demo.XXXXXX")
 export MINI_HOME="$work/home" MINI_LISTEN=127.0.0.1:0 MINI_HTTP=127.0.0.1:0 MINI_ENGINE="${MINI_ENGINE:-process}"
 export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@example.com GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@example.com
 
-tell() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
-say() { printf '\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); else bold='' plain=''; fi
+tell() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+say() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 finish() {
     code=$?
     mini server stop >/dev/null 2>&1 || true

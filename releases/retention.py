@@ -21,6 +21,7 @@ from paas.store.database import Store
 from paas.threads import in_thread
 from releases.lease import Leases
 from releases.ports import BuildPart
+from releases.rollback import earlier
 
 log = logging.getLogger(__name__)
 
@@ -141,13 +142,16 @@ class Retention:
         return [(build, artifact) for build, artifact in own if build in gone]
 
     def _needed(self, app: AppId) -> set[BuildId]:
-        """Return the builds that run, serve or are being deployed."""
+        """Return the builds that run, serve, are being deployed, or that `rollback` alone would go back to."""
         store = self._store
         releases = {instance.release for instance in store.instances.living() if instance.app == app}
         under_way = [deployment for deployment in store.deployments.open() if deployment.app == app]
         releases |= {deployment.release for deployment in under_way if deployment.release}
         if current := store.apps.get_by_id(app).current:
             releases.add(current)
+        served = store.releases.served(app)
+        if served and (back := earlier(served, served[0])):
+            releases.add(back.id)
         builds = {store.releases.get_by_id(release).build for release in releases}
         builds |= {deployment.build for deployment in under_way}
         return {build for build in builds if build is not None}

@@ -106,13 +106,18 @@ def destroy(
 ) -> None:
     """Destroy an app.
 
-    Its processes are stopped, its name is free again, and its config can never be read again.
+    Its processes are stopped, its name is free again, and its config can never be read again. The git remote `mini` of
+    this repository goes too where it names the app.
     """
+    from cli.git import app_of_remote, drop_remote
+
     mini = invocation(ctx)
     app = mini.client.get(app_path(mini.app), App)["name"]
     mini.confirm(app, confirm, what=f"This destroys {app}, its config and its domains, for good.")
     mini.output.begin(f"Destroying {app}...")
     mini.client.change("DELETE", app_path(app), type(None))
+    if app_of_remote() == app:
+        drop_remote()
     mini.output.result({"destroyed": app}, ["done"])
 
 

@@ -13,14 +13,20 @@ checks = Commands("checks", about="Show and run health checks.", example="mini c
 commands.add_typer(checks)
 
 
-@checks.add("show", example="mini checks show")
-def show(ctx: typer.Context) -> None:
+@checks.add("list", example="mini checks")
+def list_checks(ctx: typer.Context) -> None:
     """Show the health checks of the release that serves."""
     mini = invocation(ctx)
     found = mini.client.get(app_path(mini.app, "checks"), list[Check])
     if not found:
         mini.output.progress(f"{mini.app} sets no checks: web is healthy when it listens on its PORT.")
     mini.output.result(found, aligned(_row(check) for check in found))
+
+
+@checks.add("show", example="mini checks show")
+def show(ctx: typer.Context) -> None:
+    """Show the health checks, as `mini checks` alone does."""
+    list_checks(ctx)
 
 
 @checks.add("run", example="mini checks run")

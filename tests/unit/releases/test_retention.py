@@ -49,8 +49,16 @@ async def test_a_push_prunes_what_is_over_the_number_and_rollback_reaches_the_re
     assert stage.serves() == "v6: Rollback to v3"
 
 
+async def test_what_a_rollback_alone_would_go_back_to_is_kept_whatever_the_number(stage: Stage) -> None:
+    for name in ("aaaaaaa", "bbbbbbb", "ccccccc"):
+        await stage.push(name)
+    await stage.service.collect_garbage(dry_run=False, keep=1)
+    preview = await stage.service.rollback_preview(stage.app, None)
+    assert preview.target.version == 2
+
+
 async def test_a_dry_run_only_names_what_would_go(stage: Stage) -> None:
-    for name in ("aaaaaaa", "bbbbbbb"):
+    for name in ("aaaaaaa", "bbbbbbb", "ccccccc"):
         await stage.push(name)
     named = await stage.service.collect_garbage(dry_run=True, keep=1)
     assert [each.kind for each in named] == ["artifact"]
@@ -63,7 +71,7 @@ async def test_a_dry_run_only_names_what_would_go(stage: Stage) -> None:
 
 
 async def test_an_app_that_is_being_deployed_is_left_alone(stage: Stage) -> None:
-    for name in ("aaaaaaa", "bbbbbbb"):
+    for name in ("aaaaaaa", "bbbbbbb", "ccccccc"):
         await stage.push(name)
     async with stage.deployer.leases.enter(stage.app, who="a push", wait=60):
         assert await stage.service.collect_garbage(dry_run=False, keep=1) == []
