@@ -1,5 +1,6 @@
 """Who runs on this machine because of one server: its instances, and what nobody should have left behind."""
 
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,10 @@ def shown(mini: Mini) -> dict[str, list[dict[str, Any]]]:
 
 def assert_no_orphans(mini: Mini) -> None:
     """Assert that ten seconds from now at most every process belongs to an instance, and no place is taken twice."""
-    eventually(lambda: not orphans(mini), within=10)
-    for rows in shown(mini).values():
-        names = [row["name"] for row in rows]
-        assert len(names) == len(set(names)), names
+    eventually(lambda: not orphans(mini) and not doubles(mini), within=10)
+
+
+def doubles(mini: Mini) -> list[str]:
+    """Return the places that more than one instance takes."""
+    places = Counter(f"{app} {row['name']}" for app, rows in shown(mini).items() for row in rows)
+    return [place for place, count in places.items() if count > 1]

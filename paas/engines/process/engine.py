@@ -72,9 +72,11 @@ class ProcessEngine:
             handle = pidfd.open_checked(identity)
             if handle is not None:
                 self._watch(id, identity, handle)
+        ended = await in_thread(survivors.unreaped, known)
         for id in await in_thread(survivors.strangers, root, self._home_id, adopted=self._instances):
             await self._kill_stranger(id)
-        return {id: Found(id, each.leader.identity, None) for id, each in self._instances.items()}
+        running = {id: Found(id, each.leader.identity, None) for id, each in self._instances.items()}
+        return ended | running
 
     async def start(self, spec: InstanceSpec) -> Identity:
         with ExitStack() as files:

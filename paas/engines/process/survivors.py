@@ -1,10 +1,12 @@
 """What an earlier control plane left running on this machine. It reads /proc, and kills only what nobody expects."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from paas.domain.ids import InstanceId
-from paas.domain.instance import Identity, ProcessIdentity
+from paas.domain.instance import ExitStatus, Identity, ProcessIdentity
+from paas.engines.base import Found
 from paas.engines.process import proc
 from paas.engines.process.family import Family
 from paas.engines.process.scratch import Scratch
@@ -18,6 +20,17 @@ def leaders_of(root: Path, known: Mapping[InstanceId, Identity | None]) -> dict[
         leader = _leader_of(root, id, identity)
         if leader:
             found[id] = leader
+    return found
+
+
+def unreaped(known: Mapping[InstanceId, Identity | None]) -> dict[InstanceId, Found]:
+    """Return those that have ended, as long as their parent does not know it yet: /proc tells how until then."""
+    found = {}
+    for id, identity in known.items():
+        process = proc.find(identity) if isinstance(identity, ProcessIdentity) else None
+        if process and process.dead and identity:
+            status = ExitStatus(os.waitstatus_to_exitcode(process.wait_status))
+            found[id] = Found(id, identity, status)
     return found
 
 

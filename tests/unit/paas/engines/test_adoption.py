@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ import pytest
 from paas.domain.build import Slug
 from paas.domain.ids import InstanceId
 from paas.domain.instance import ExitStatus, InstanceSpec, ProcessIdentity
+from paas.engines.base import Found
 from paas.engines.process import proc
 from paas.engines.process.scratch import Scratch
 from tests.contracts.stages import ProcessStage
@@ -113,6 +116,15 @@ async def test_an_instance_of_another_home_is_left_alone(stage: ProcessStage) ->
         assert stage.runs(identity)
         stage.home_id = home_id
         stage.settings = replace(stage.settings, home=stage.settings.home.with_name("home"))
+
+
+async def test_an_end_that_its_parent_has_not_taken_yet_is_told(stage: ProcessStage) -> None:
+    with subprocess.Popen(["sh", "-c", "exit 42"], start_new_session=True) as dead:
+        who = proc.identity(dead.pid)
+        assert who is not None
+        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+        id = InstanceId("a")
+        assert await stage.engine.recover({id: who}) == {id: Found(id, who, ExitStatus(42))}
 
 
 async def test_an_identity_of_another_time_is_neither_taken_nor_signalled(stage: ProcessStage) -> None:
