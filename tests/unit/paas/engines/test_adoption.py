@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -118,13 +118,21 @@ async def test_an_instance_of_another_home_is_left_alone(stage: ProcessStage) ->
         stage.settings = replace(stage.settings, home=stage.settings.home.with_name("home"))
 
 
-async def test_an_end_that_its_parent_has_not_taken_yet_is_told(stage: ProcessStage) -> None:
+@pytest.fixture
+def zombie() -> Iterator[ProcessIdentity]:
+    """A process that ended with 42 and was not reaped."""
     with subprocess.Popen(["sh", "-c", "exit 42"], start_new_session=True) as dead:
+        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
         who = proc.identity(dead.pid)
         assert who is not None
-        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
-        id = InstanceId("a")
-        assert await stage.engine.recover({id: who}) == {id: Found(id, who, ExitStatus(42))}
+        yield who
+
+
+async def test_an_end_that_its_parent_has_not_taken_yet_is_told(
+    stage: ProcessStage, zombie: ProcessIdentity
+) -> None:
+    id = InstanceId("a")
+    assert await stage.engine.recover({id: zombie}) == {id: Found(id, zombie, ExitStatus(42))}
 
 
 async def test_an_identity_of_another_time_is_neither_taken_nor_signalled(stage: ProcessStage) -> None:
