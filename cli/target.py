@@ -22,14 +22,12 @@ class LocalTarget:
         return self.settings.control_socket
 
     def answers(self) -> bool:
-        """Return whether something listens on the socket."""
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(_CONNECT_LIMIT)
-            try:
-                probe.connect(str(self.socket))
-            except OSError:
-                return False
-        return True
+        """Return whether the control plane listens on its socket."""
+        return _listens(self.socket)
+
+    def left_planes(self) -> bool:
+        """Return whether another plane of the server runs: one whose control plane was killed leaves them."""
+        return _listens(self.settings.log_socket) or _listens(self.settings.router_socket(0))
 
     def __str__(self) -> str:
         return str(self.socket)
@@ -76,6 +74,16 @@ def reach(environ: Mapping[str, str], *, say: Callable[[str], None], start: bool
     say(f"Starting the server of {target.settings.home} …")
     start_server(target, environ)
     return target
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_CONNECT_LIMIT)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _remote(url: str, *, token: str) -> RemoteTarget:

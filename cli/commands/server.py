@@ -11,7 +11,7 @@ from cli.documents import Server
 from cli.invocation import Invocation, invocation
 from cli.output import aligned, heading
 from cli.parser import Commands
-from cli.target import LocalTarget, RemoteTarget, Target, target_from
+from cli.target import LocalTarget, RemoteTarget, Target, reach, target_from
 from cli.times import shown
 from paas.errors import EngineMismatchError, InvalidError, PaasError, UnreachableError
 from paas.settings import EngineChoice
@@ -87,6 +87,9 @@ def stop(
 
     mini = invocation(ctx)
     target = _local(target_from(mini.environ))
+    if not target.answers() and target.left_planes():
+        mini.output.progress("The control plane was killed; it is started again to stop what it left.")
+        reach(mini.environ, say=mini.output.progress)
     if not target.answers():
         mini.output.progress(f"No server runs on {target.settings.home}.")
         mini.output.result({"stopped": False}, [])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import apps
-from tests.e2e.harness import BIN, Mini, Repository
+from tests.e2e.harness import BIN, Mini, Repository, alive, kill
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
 
@@ -47,6 +47,17 @@ def test_servers_with_different_homes_live_side_by_side(mini: Mini, other: Mini)
     assert other.status()["http"] != mini.status()["http"]
     other.ok("create", "alone")
     assert "alone" not in mini.ok("apps")
+
+
+def test_stop_ends_what_a_killed_control_plane_left(other: Mini, tmp_path: Path) -> None:
+    repository = Repository(other, tmp_path / "left").write(apps.web())
+    repository.commit()
+    repository.push()
+    planes = other.status()["pids"]
+    left = [planes["logs"], *planes["router"], *other.pids("left").values()]
+    kill(planes["control"])
+    assert other.stop().code == 0
+    assert not any(alive(pid) for pid in left)
 
 
 # -- settings -------------------------------------------------------------------------------------------------------
