@@ -11,7 +11,7 @@ from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
 from paas.router.body import Body
 from paas.router.context import Context
-from paas.router.forward import backend_request, may_be_repeated, refused_request, request_body
+from paas.router.forward import backend_request, may_be_repeated, refused_request, request_body, trace_lines
 from paas.router.head import MalformedError, RequestHead
 from paas.router.ports import Client
 from paas.router.reach import UnreachedError, reach
@@ -213,7 +213,11 @@ class Exchange:
         if self._ticket is not None and self._ticket != backend.backend.ticket:
             self._answer.lines = cookie_line(backend.backend.ticket, secure=self._client.secure)
         head = backend_request(
-            self._head, origin=self._client.origin, request_id=self._id, milliseconds=int(time.time() * 1000)
+            self._head,
+            origin=self._client.origin,
+            request_id=self._id,
+            trace=trace_lines(self._head, request_id=self._id, ids=self._context.ids),
+            milliseconds=int(time.time() * 1000),
         )
         connection.write(head + b"".join(self._unsent) if self._unsent else head)
         self._unsent.clear()

@@ -9,6 +9,8 @@ from paas.router.body import Body, ChunkedBody, LengthBody, UntilCloseBody
 from paas.router.head import RequestHead, ResponseHead, parse_response
 from paas.router.plain import plain_response
 from paas.router.refusal import Refusal, accepted, page
+from paas.router.request_id import RequestIds
+from paas.router.trace import begun
 
 _BODILESS = frozenset((204, 304))
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
@@ -24,10 +26,12 @@ def may_be_repeated(head: RequestHead) -> bool:
     return head.method in _IDEMPOTENT and not head.has_body
 
 
-def backend_request(head: RequestHead, *, origin: bytes, request_id: bytes, milliseconds: int) -> bytes:
-    """Return the head that a backend gets: `request_beginning`, the id, and `request_end`."""
+def backend_request(
+    head: RequestHead, *, origin: bytes, request_id: bytes, trace: bytes, milliseconds: int
+) -> bytes:
+    """Return the head that a backend gets: `request_beginning`, the id, its trace's lines, and `request_end`."""
     beginning = request_beginning(head, origin=origin)
-    return beginning + request_id + request_end(milliseconds, extras=_request_extras(head))
+    return beginning + request_id + trace + request_end(milliseconds, extras=_request_extras(head))
 
 
 def request_beginning(head: RequestHead, *, origin: bytes) -> bytes:
@@ -43,8 +47,14 @@ def request_beginning(head: RequestHead, *, origin: bytes) -> bytes:
     )
 
 
+def trace_lines(head: RequestHead, *, request_id: bytes, ids: RequestIds) -> bytes:
+    """Return the lines of the request's trace. One that begins here has the id of the request, where that is ours:
+    what is found in the log is found in the traces."""
+    return head.trace or begun(ids.next() if head.request_id else request_id)
+
+
 def request_end(milliseconds: int, *, extras: bytes = b"") -> bytes:
-    """Return all of it after the id: when it came, and the lines that only some requests have."""
+    """Return all of it after the trace: when it came, and the lines that only some requests have."""
     return b"\r\nX-Request-Start: %d%b\r\n\r\n" % (milliseconds, extras)
 
 

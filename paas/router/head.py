@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from paas.router.trace import TRACE_NAMES, passed_on
+
 HEAD_LIMIT = 64 * 1024
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
@@ -23,7 +25,8 @@ REQUEST_NAMES = (
     rb"host|connection|content[-_]length|transfer[-_]encoding|expect|upgrade|te|trailer|keep[-_]alive"
     rb"|proxy|proxy[-_](?:connection|authorization|authenticate)|forwarded|x[-_]forwarded(?:[-_]"
     + TOKEN
-    + rb"++)?|x[-_]real[-_]ip|x[-_]request[-_](?:id|start)|via"
+    + rb"++)?|x[-_]real[-_]ip|x[-_]request[-_](?:id|start)|via|"
+    + TRACE_NAMES
 )
 RESPONSE_NAMES = rb"connection|content-length|transfer-encoding|upgrade|trailer|keep-alive|proxy-connection|x-request-id|via"
 _REQUEST_FIELDS = re.compile(rb"\r\n(?i:(" + REQUEST_NAMES + rb")):[ \t]*+(" + _TEXT + rb"*+)")
@@ -62,6 +65,8 @@ class RequestHead(NamedTuple):
     upgrade: bytes
     request_id: bytes
     """The client's own id where it is well formed, else empty."""
+    trace: bytes
+    """The lines of the trace that it belongs to, each with CRLF before it; empty where it belongs to none."""
     plain: bool
     """Whether it is a GET with nothing that calls for a thought: most requests are."""
 
@@ -125,6 +130,7 @@ def parse_request(block: bytes) -> RequestHead:
         expects_continue=expects_continue,
         upgrade=upgrade,
         request_id=_request_id(fields),
+        trace=_trace(fields, options),
         plain=bare and method == b"GET" and minor == 1,
     )
 
@@ -230,3 +236,10 @@ def _upgrade(fields: Fields) -> bytes:
 def _request_id(fields: Fields) -> bytes:
     values = fields.get(b"x-request-id", ())
     return values[0] if len(values) == 1 and _REQUEST_ID.fullmatch(values[0]) else b""
+
+
+def _trace(fields: Fields, options: frozenset[bytes]) -> bytes:
+    if b"traceparent" in options:
+        return b""
+    states = fields.get(b"tracestate", []) if b"tracestate" not in options else []
+    return passed_on(fields.get(b"traceparent", []), states)

@@ -53,7 +53,21 @@ def plain_request(data: bytes) -> RequestHead | None:
     # Not by its constructor, which costs as much as the rest.
     return tuple.__new__(
         RequestHead,
-        (b"GET", target, host, 1, first + second + third, None, False, keep_alive, False, b"", b"", True),
+        (
+            b"GET",
+            target,
+            host,
+            1,
+            first + second + third,
+            None,
+            False,
+            keep_alive,
+            False,
+            b"",
+            b"",
+            b"",
+            True,
+        ),
     )
 
 

@@ -6,9 +6,10 @@ from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
 from paas.router.context import Context
 from paas.router.exchange import Exchange
-from paas.router.forward import PlainAnswer, request_beginning
+from paas.router.forward import PlainAnswer, request_beginning, trace_lines
 from paas.router.head import MalformedError, RequestHead, parse_request
 from paas.router.ports import Client
+from paas.router.trace import BEGUN, BEGUN_END, PARENT
 
 _NONE = parse_request(b"GET / HTTP/1.1\r\nHost: none\r\n\r\n")
 """Stands for the head before the first one."""
@@ -72,7 +73,13 @@ class Shortcut:
         backend.riders.add(self)
         backend.served += 1
         connection.rider = self
-        connection.write(self._beginning + request_id + context.request_end())
+        if head.trace or head.request_id:
+            trace = trace_lines(head, request_id=request_id, ids=context.ids)
+            connection.write(self._beginning + request_id + trace + context.request_end())
+        else:  # `trace_lines` said in one go, which most requests pay for
+            parent, end = request_id[PARENT], context.request_end()
+            pieces = (self._beginning, request_id, BEGUN, request_id, b"-", parent, BEGUN_END, end)
+            connection.write(b"".join(pieces))
         self._deadline.set(context.limits.first_byte)
         return True
 

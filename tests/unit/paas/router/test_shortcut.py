@@ -33,6 +33,8 @@ REQUESTS = [
     pytest.param(b"GET / HTTP/1.1\r\n" + HOST + b"X-Forwarded-For: 6.6.6.6\r\nVia: x\r\n\r\n", id="spoofed"),
     pytest.param(b"GET / HTTP/1.1\r\nhost: SHOP.localhost:80\r\nConnection: A\r\nA: b\r\n\r\n", id="hop by hop"),
     pytest.param(b"GET / HTTP/1.1\r\n" + HOST + b"X-Request-ID: 0123456789-0123456789\r\n\r\n", id="own id"),
+    pytest.param(b"GET / HTTP/1.1\r\n" + HOST + b"traceparent: 00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01\r\nA: b\r\ntracestate: c=d\r\n\r\n", id="traced"),
+    pytest.param(b"GET / HTTP/1.1\r\n" + HOST + b"traceparent: bad\r\nX-Request-ID: 0123456789-0123456789\r\n\r\n", id="badly traced"),
     pytest.param(b"GET http://shop.localhost/x HTTP/1.1\r\nHost: a\r\n\r\n", id="absolute"),
 ]  # fmt: skip
 
@@ -48,7 +50,7 @@ ANSWERS = [
     b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
 ]
 
-_ID = re.compile(rb"[0-9a-f]{32}")
+_ID = re.compile(rb"[0-9a-f]{32}(?:-[0-9a-f]{16})?")
 _STAMP = re.compile(rb"X-Request-Start: \d+")
 
 
@@ -196,11 +198,11 @@ async def test_a_cut_on_the_short_way_is_answered() -> None:
         assert sum(router.server.balancer.in_flight().values()) == 0
 
 
-TOKENS = st.text("Hh-oOsStTcCuUxX_vVaA1", min_size=1, max_size=12)
+TOKENS = st.text("Hh-oOsStTcCuUxXrRe_vVaA1", min_size=1, max_size=12)
 NAMES = st.one_of(
     TOKENS,
     st.sampled_from(
-        ["Host", "host", "Connection", "connection", "Content-Length", "Upgrade", "Upgrade-Insecure-Requests", "TE", "Cookie", "Via", "Expect", "X-Request-ID", "X-Request-Start-Up", "X-Forwarded-For", "X_Forwarded_Host"]
+        ["Host", "host", "Connection", "connection", "Content-Length", "Upgrade", "Upgrade-Insecure-Requests", "TE", "Cookie", "Via", "Expect", "X-Request-ID", "X-Request-Start-Up", "traceparent", "Tracestate", "X-Forwarded-For", "X_Forwarded_Host"]
     ),
 )  # fmt: skip
 VALUES = st.one_of(
