@@ -20,23 +20,33 @@ class Latency(TypedDict):
     sum: float
 
 
-class BackendCounts(TypedDict):
-    """One instance, as a router sees it."""
-
-    name: str
-    version: int
-    in_flight: int
-    requests: int
-
-
-class AppCounts(TypedDict, total=False):
-    """One app, as a router sees it."""
+class Counts(TypedDict):
+    """What a router has counted of some requests."""
 
     requests: dict[str, int]
     codes: dict[str, int]
     latency: Latency
     bytes: int
-    backends: dict[str, BackendCounts]
+
+
+class BackendCounts(Counts):
+    """One instance, as a router sees it."""
+
+    name: str
+    version: int
+    in_flight: int
+
+
+class AppCounts(Counts, total=False):
+    """One app, as a router sees it: its backends are counted in it. What is unrouted has none."""
+
+    backends: list[BackendCounts]
+
+
+Labels = tuple[str, ...]
+
+_APP = ("app",)
+_INSTANCE = ("app", "instance", "release")
 
 
 class RouterMetrics(Collector):
@@ -44,82 +54,89 @@ class RouterMetrics(Collector):
 
     def __init__(self, answers: Iterable[Mapping[str, object]]) -> None:
         self._connections = 0
-        self._apps: list[tuple[str, AppCounts]] = []
+        self._apps: list[tuple[Labels, Counts]] = []
+        self._backends: list[tuple[Labels, BackendCounts]] = []
         for answer in answers:
             self._connections += cast(int, answer["connections"])
-            self._apps += cast(dict[str, AppCounts], answer["apps"]).items()
-            self._apps.append((UNROUTED, cast(AppCounts, answer["unrouted"])))
+            for app, counts in cast(dict[str, AppCounts], answer["apps"]).items():
+                self._apps.append(((app,), counts))
+                self._backends += [
+                    ((app, each["name"], f"v{each['version']}"), each) for each in counts["backends"]
+                ]
+            self._apps.append(((UNROUTED,), cast(AppCounts, answer["unrouted"])))
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "mini_router_connections", "Connections of clients now.", value=self._connections
         )
-        yield self._counter(
-            "mini_router_requests",
-            "Requests by class of their status.",
-            "status",
-            ((app, counts["requests"]) for app, counts in self._apps),
+        yield from _families("mini_router", "", _APP, self._apps)
+        yield from _families("mini_backend", " of an instance", _INSTANCE, self._backends)
+        in_flight = [(labels, counts["in_flight"]) for labels, counts in self._backends]
+        yield _gauge(
+            "mini_router_in_flight", "Requests under way.", _APP, (((app,), n) for (app, *_), n in in_flight)
         )
-        yield self._counter(
-            "mini_router_errors",
-            "Requests that the router ended itself, by error code.",
-            "code",
-            ((app, counts["codes"]) for app, counts in self._apps),
-        )
-        yield self._bytes()
-        yield self._latencies()
-        yield from self._backends()
+        yield _gauge("mini_backend_in_flight", "Requests under way on an instance.", _INSTANCE, in_flight)
 
-    def _counter(
-        self, name: str, about: str, label: str, counted: Iterable[tuple[str, Mapping[str, int]]]
-    ) -> Metric:
-        total: Counter[tuple[str, str]] = Counter()
-        for app, counts in counted:
-            total.update({(app, key): count for key, count in counts.items()})
-        family = CounterMetricFamily(name, about, labels=["app", label])
-        for labels, count in sorted(total.items()):
-            family.add_metric(labels, count)
-        return family
 
-    def _bytes(self) -> Metric:
-        total: Counter[str] = Counter()
-        for app, counts in self._apps:
-            total[app] += counts["bytes"]
-        family = CounterMetricFamily(
-            "mini_router_response_bytes", "Bytes of responses' bodies.", labels=["app"]
-        )
-        for app, count in sorted(total.items()):
-            family.add_metric([app], count)
-        return family
+def _families(
+    name: str, whose: str, labels: Labels, counted: Sequence[tuple[Labels, Counts]]
+) -> Iterator[Metric]:
+    """Yield what is counted of apps and of instances alike."""
+    yield _counter(
+        f"{name}_requests",
+        f"Requests{whose} by class of their status.",
+        (*labels, "status"),
+        (((*key, status), n) for key, counts in counted for status, n in counts["requests"].items()),
+    )
+    yield _counter(
+        f"{name}_errors",
+        f"Requests{whose} that the router ended itself, by error code.",
+        (*labels, "code"),
+        (((*key, code), n) for key, counts in counted for code, n in counts["codes"].items()),
+    )
+    yield _counter(
+        f"{name}_response_bytes",
+        f"Bytes of responses' bodies{whose}.",
+        labels,
+        ((key, counts["bytes"]) for key, counts in counted),
+    )
+    yield _histogram(
+        f"{name}_request_seconds",
+        f"How long requests{whose} took, to the end of the answer.",
+        labels,
+        ((key, counts["latency"]) for key, counts in counted),
+    )
 
-    def _latencies(self) -> Metric:
-        by_app: dict[str, list[Latency]] = {}
-        for app, counts in self._apps:
-            by_app.setdefault(app, []).append(counts["latency"])
-        family = HistogramMetricFamily(
-            "mini_router_request_seconds", "How long requests took, to the end of the answer.", labels=["app"]
-        )
-        for app, latencies in sorted(by_app.items()):
-            family.add_metric(
-                [app], buckets=_buckets(latencies), sum_value=sum(each["sum"] for each in latencies)
-            )
-        return family
 
-    def _backends(self) -> Iterator[Metric]:
-        in_flight: Counter[tuple[str, str, str]] = Counter()
-        requests: Counter[tuple[str, str, str]] = Counter()
-        for app, counts in self._apps:
-            for backend in counts.get("backends", {}).values():
-                labels = (app, backend["name"], f"v{backend['version']}")
-                in_flight[labels] += backend["in_flight"]
-                requests[labels] += backend["requests"]
-        names = ["app", "instance", "release"]
-        now = GaugeMetricFamily("mini_backend_in_flight", "Requests under way on an instance.", labels=names)
-        served = CounterMetricFamily("mini_backend_requests", "Requests sent to an instance.", labels=names)
-        for family, values in ((now, in_flight), (served, requests)):
-            for named, count in sorted(values.items()):
-                family.add_metric(list(named), count)
-            yield family
+def _gauge(name: str, about: str, labels: Labels, counted: Iterable[tuple[Labels, int]]) -> Metric:
+    family = GaugeMetricFamily(name, about, labels=labels)
+    for key, count in _sums(counted):
+        family.add_metric(key, count)
+    return family
+
+
+def _counter(name: str, about: str, labels: Labels, counted: Iterable[tuple[Labels, int]]) -> Metric:
+    family = CounterMetricFamily(name, about, labels=labels)
+    for key, count in _sums(counted):
+        family.add_metric(key, count)
+    return family
+
+
+def _histogram(name: str, about: str, labels: Labels, counted: Iterable[tuple[Labels, Latency]]) -> Metric:
+    by_key: dict[Labels, list[Latency]] = {}
+    for key, latency in counted:
+        by_key.setdefault(key, []).append(latency)
+    family = HistogramMetricFamily(name, about, labels=labels)
+    for key, latencies in sorted(by_key.items()):
+        family.add_metric(key, buckets=_buckets(latencies), sum_value=sum(each["sum"] for each in latencies))
+    return family
+
+
+def _sums(counted: Iterable[tuple[Labels, int]]) -> list[tuple[Labels, int]]:
+    total: Counter[Labels] = Counter()
+    for key, count in counted:
+        total[key] += count
+    return sorted(total.items())
 
 
 def _buckets(latencies: Sequence[Latency]) -> list[tuple[str, float]]:

@@ -7,11 +7,13 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from paas.domain.ids import AppId
 from paas.domain.route import Backend
 from paas.router.forward import PlainAnswer, plain_answer
 from paas.router.head import HEAD_LIMIT, RequestHead
 from paas.router.limits import Limits
 from paas.router.loop import RouterLoop
+from paas.router.metrics import Metrics
 from paas.router.ports import Rider
 from paas.router.wire import Wire, connect
 
@@ -96,11 +98,12 @@ class BackendConnection:
 class LiveBackend:
     """A backend with what the router knows of it."""
 
-    def __init__(self, backend: Backend, *, limits: Limits, loop: RouterLoop) -> None:
+    def __init__(self, backend: Backend, *, app: AppId, limits: Limits, loop: RouterLoop) -> None:
         self.backend = backend
+        self.app = app
         self.name = backend.name
         self.riders: set[Rider] = set()
-        self.served = 0
+        self.metrics = Metrics()
         self.draining = False
         self._host, self._port = _split(backend.address)
         self._limits = limits

@@ -3,7 +3,7 @@ what became of earlier ones; it never opens a connection.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from random import random
 
 from paas.domain.ids import AppId, InstanceId
@@ -11,7 +11,7 @@ from paas.domain.route import RoutedApp, RoutingTable
 from paas.router.backend import LiveBackend
 from paas.router.limits import Limits
 from paas.router.loop import RouterLoop
-from paas.router.metrics import AppMetrics, Counts
+from paas.router.metrics import Counts, Metrics
 from paas.router.table import bare_host, find_host
 
 Key = tuple[AppId, int | None]
@@ -24,13 +24,14 @@ _FOUND_LIMIT = 4096
 class LiveApp:
     """An entry of the table, with its backends. It outlives changes of the table."""
 
-    def __init__(self, routed: RoutedApp, *, metrics: AppMetrics) -> None:
+    def __init__(self, routed: RoutedApp, *, metrics: Metrics) -> None:
         self.id = routed.app
         self.routed = routed
         self.open = _is_open(routed)
         """Whether its requests go straight to any backend."""
         self.backends: list[LiveBackend] = []
         self.metrics = metrics
+        """Counts what no backend counts."""
         self.had_backend_at: float | None = None
         self.changed = asyncio.Event()
         """Set by the next table; whoever waits for it takes it afresh each time."""
@@ -61,7 +62,8 @@ class Balancer:
         self._limits = limits
         self._loop = loop
         self._apps: dict[Key, LiveApp] = {}
-        self._metrics: dict[AppId, AppMetrics] = {}
+        self._metrics: dict[AppId, Metrics] = {}
+        """What reached no backend, and what was counted by those that have gone."""
         self._hosts: dict[str, LiveApp] = {}
         self._found: dict[bytes, LiveApp] = {}
         """Who was found for a Host field's value, as it was written."""
@@ -79,7 +81,7 @@ class Balancer:
         self.version = table.version
         before, apps = self._live, self._apps
         self._live = {}
-        self._metrics = {routed.app: self._metrics.get(routed.app) or AppMetrics() for routed in table.apps}
+        self._metrics = {routed.app: self._metrics.get(routed.app) or Metrics() for routed in table.apps}
         self._apps = {_key(routed): self._app(routed, before) for routed in table.apps}
         self._found.clear()
         self._hosts = {host: app for app in self._apps.values() for host in app.routed.hosts}
@@ -88,7 +90,8 @@ class Balancer:
             apps[app].changed.set()
         for backend in before.values():
             backend.drain()
-        self._draining = [backend for backend in (*self._draining, *before.values()) if backend.riders]
+        self._draining += before.values()
+        self._forget_drained()
         return self.version
 
     def find(self, host: bytes) -> LiveApp | None:
@@ -113,7 +116,7 @@ class Balancer:
 
     def in_flight(self) -> Mapping[InstanceId, int]:
         """Return what is under way per backend, draining ones included."""
-        self._draining = [backend for backend in self._draining if backend.riders]
+        self._forget_drained()
         counts = {instance: len(backend.riders) for instance, backend in self._live.items()}
         for backend in self._draining:
             instance = backend.backend.instance
@@ -122,24 +125,36 @@ class Balancer:
 
     def cut(self, instances: Collection[InstanceId]) -> None:
         """End everything that is under way on these backends."""
-        for backend in (*self._live.values(), *self._draining):
+        for backend in self._backends():
             if backend.backend.instance in instances:
                 for rider in tuple(backend.riders):
                     rider.cut()
 
     def counts(self) -> Counts:
-        """Return the metrics of every app in the table, with its backends'."""
-        counts: Counts = {}
-        for id, metrics in self._metrics.items():
-            entries = [app for app in self._apps.values() if app.id == id]
-            backends = {key: count for app in entries for key, count in _backends(app).items()}
-            counts[str(entries[0].routed.name)] = {**metrics.counts(), "backends": backends}
-        return counts
+        """Return the metrics of every app in the table, with those of its backends, draining ones included."""
+        self._forget_drained()
+        backends: dict[AppId, list[LiveBackend]] = {app.id: [] for app in self._apps.values()}
+        for backend in self._backends():
+            backends.setdefault(backend.app, []).append(backend)
+        return {
+            str(app.routed.name): _counts(self._metrics[app.id], backends[app.id])
+            for app in self._apps.values()
+        }
 
     def close(self) -> None:
         """Close every connection that nobody is on."""
-        for backend in (*self._live.values(), *self._draining):
+        for backend in self._backends():
             backend.drain()
+
+    def _backends(self) -> Iterable[LiveBackend]:
+        return (*self._live.values(), *self._draining)
+
+    def _forget_drained(self) -> None:
+        """Forget the backends that have nothing under way any more; what they have counted stays with their apps."""
+        for backend in self._draining:
+            if not backend.riders and (metrics := self._metrics.get(backend.app)):
+                metrics.add(backend.metrics)
+        self._draining = [backend for backend in self._draining if backend.riders]
 
     def _app(self, routed: RoutedApp, before: dict[InstanceId, LiveBackend]) -> LiveApp:
         app = self._apps.get(_key(routed)) or LiveApp(routed, metrics=self._metrics[routed.app])
@@ -155,7 +170,7 @@ class Balancer:
             if known is not None and known.backend == backend:
                 del before[backend.instance]
             else:
-                known = LiveBackend(backend, limits=self._limits, loop=self._loop)
+                known = LiveBackend(backend, app=routed.app, limits=self._limits, loop=self._loop)
             self._live[backend.instance] = known
             app.backends.append(known)
         return app
@@ -179,13 +194,17 @@ def _key(routed: RoutedApp) -> Key:
     return routed.app, routed.pinned
 
 
-def _backends(app: LiveApp) -> Counts:
+def _counts(rest: Metrics, backends: Collection[LiveBackend]) -> Counts:
+    total = Metrics()
+    for metrics in (rest, *(backend.metrics for backend in backends)):
+        total.add(metrics)
+    return {**total.counts(), "backends": [_counts_of(backend) for backend in backends]}
+
+
+def _counts_of(backend: LiveBackend) -> Counts:
     return {
-        backend.backend.instance: {
-            "name": backend.name,
-            "version": backend.backend.version,
-            "in_flight": len(backend.riders),
-            "requests": backend.served,
-        }
-        for backend in app.backends
+        **backend.metrics.counts(),
+        "name": backend.name,
+        "version": backend.backend.version,
+        "in_flight": len(backend.riders),
     }

@@ -8,7 +8,7 @@ from paas.router.balancer import Balancer
 from paas.router.forward import request_end
 from paas.router.limits import Limits
 from paas.router.loop import RouterLoop
-from paas.router.metrics import AppMetrics
+from paas.router.metrics import Metrics
 from paas.router.request_id import RequestIds
 
 
@@ -21,7 +21,7 @@ class Context:
     balancer: Balancer
     log: AccessLog
     ids: RequestIds = field(default_factory=RequestIds)
-    unrouted: AppMetrics = field(default_factory=AppMetrics)
+    unrouted: Metrics = field(default_factory=Metrics)
     """Counts what belongs to no app: unknown hosts, and what was no request at all."""
     stopping: bool = False
     """Set once the process is to end: every answer then closes its connection."""

@@ -209,7 +209,6 @@ class Exchange:
 
     def _send(self, backend: LiveBackend, connection: BackendConnection) -> None:
         self._ride(backend, connection)
-        backend.served += 1
         if self._ticket is not None and self._ticket != backend.backend.ticket:
             self._answer.lines = cookie_line(backend.backend.ticket, secure=self._client.secure)
         head = backend_request(
@@ -277,9 +276,9 @@ class Exchange:
         if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None
-        name = self._backend.label if self._backend is not None else b""
+        backend = self._backend
         self._leave(reuse=reuse)
-        self._record(refusal, name)
+        self._record(refusal, backend)
         self._client.finished(keep_alive=keep_alive)
 
     def _leave(self, *, reuse: bool) -> None:
@@ -295,16 +294,18 @@ class Exchange:
         else:
             connection.close()
 
-    def _record(self, refusal: Refusal | None, instance: bytes) -> None:
+    def _record(self, refusal: Refusal | None, backend: LiveBackend | None) -> None:
         now = self._context.loop.time()
         code = refusal.code if refusal else ""
         cut_short = self._answering and refusal is not H27
         status = self._answer.status if refusal is None or cut_short else refusal.status
         size = self._answer.size if self._answering else 0
-        metrics = self._app.metrics if self._app is not None else self._context.unrouted
+        counting = backend or self._app
+        metrics = counting.metrics if counting is not None else self._context.unrouted
         metrics.record(status=status, code=code, seconds=now - self._began, size=size)
         if self._app is None:
             return
+        instance = backend.label if backend is not None else b""
         self._context.log.write(
             self._app.id,
             (self._head, self._id, self._client.peer, instance, self._began, self._connect_seconds, now, status, size, refusal),

@@ -1,4 +1,7 @@
-"""What is counted per app: requests by class of status, error codes, bytes, and how long they took. Only counted."""
+"""What is counted of requests: their number by class of status, error codes, bytes, and how long they took.
+
+Each request is counted once: by the backend that it went to, else by its app. An app's figures are the sum.
+"""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -10,8 +13,8 @@ Counts = dict[str, object]
 
 
 @dataclass(slots=True)
-class AppMetrics:
-    """The counters of one app since the router's start."""
+class Metrics:
+    """Counters since the router's start."""
 
     statuses: list[int] = field(default_factory=lambda: [0] * 6)
     codes: dict[str, int] = field(default_factory=dict)
@@ -31,6 +34,17 @@ class AppMetrics:
         self.latencies[bisect_left(BUCKETS, seconds)] += 1
         self.seconds += seconds
         self.bytes += size
+
+    def add(self, other: "Metrics") -> None:
+        """Count what `other` has counted, too."""
+        self.statuses = [ours + theirs for ours, theirs in zip(self.statuses, other.statuses, strict=True)]
+        self.latencies = [ours + theirs for ours, theirs in zip(self.latencies, other.latencies, strict=True)]
+        self.codes = {
+            code: self.codes.get(code, 0) + other.codes.get(code, 0)
+            for code in self.codes.keys() | other.codes.keys()
+        }
+        self.seconds += other.seconds
+        self.bytes += other.bytes
 
     def counts(self) -> Counts:
         """Return the counters as a document."""

@@ -71,7 +71,6 @@ class Shortcut:
         self._began = self._clock.now
         self._answer = None
         backend.riders.add(self)
-        backend.served += 1
         connection.rider = self
         if head.trace or head.request_id:
             trace = trace_lines(head, request_id=request_id, ids=context.ids)
@@ -124,7 +123,7 @@ class Shortcut:
         app, backend, began, now = self._app, self._backend, self._began, self._clock.now
         backend.riders.discard(self)
         backend.give_back(self._connection)
-        app.metrics.count(answer.status, now - began, answer.length)
+        backend.metrics.count(answer.status, now - began, answer.length)
         self._context.log.write(
             app.id,
             (self._head, self._id, self._client.peer, backend.label, began, 0.0, now, answer.status, answer.length, None),

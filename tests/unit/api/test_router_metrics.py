@@ -3,19 +3,19 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
 from api.router_metrics import RouterMetrics
-from paas.router.metrics import AppMetrics
+from paas.router.metrics import Metrics
 
 
 def router(*, status: int, code: str = "", seconds: float, in_flight: int = 0) -> dict[str, object]:
     """Return the metrics of a router that has served one request."""
-    metrics = AppMetrics()
+    metrics = Metrics()
     metrics.record(status=status, code=code, seconds=seconds, size=100)
-    backend = {"name": "web.1", "version": 3, "in_flight": in_flight, "requests": 1}
+    backend = {**metrics.counts(), "name": "web.1", "version": 3, "in_flight": in_flight}
     return {
         "version": 7,
         "connections": 2,
-        "apps": {"shop": {**metrics.counts(), "backends": {"i1": backend}}},
-        "unrouted": AppMetrics().counts(),
+        "apps": {"shop": {**metrics.counts(), "backends": [backend]}},
+        "unrouted": Metrics().counts(),
     }
 
 
@@ -38,8 +38,12 @@ def test_the_counters_of_all_routers_are_summed() -> None:
         'mini_router_request_seconds_bucket{app="shop",le="+Inf"} 2.0',
         'mini_router_request_seconds_count{app="shop"} 2.0',
         'mini_router_request_seconds_sum{app="shop"} 0.023',
+        'mini_router_in_flight{app="shop"} 3.0',
         'mini_backend_in_flight{app="shop",instance="web.1",release="v3"} 3.0',
-        'mini_backend_requests_total{app="shop",instance="web.1",release="v3"} 2.0',
+        'mini_backend_requests_total{app="shop",instance="web.1",release="v3",status="2xx"} 2.0',
+        'mini_backend_response_bytes_total{app="shop",instance="web.1",release="v3"} 200.0',
+        'mini_backend_request_seconds_bucket{app="shop",instance="web.1",le="0.005",release="v3"} 1.0',
+        'mini_backend_request_seconds_count{app="shop",instance="web.1",release="v3"} 2.0',
     ):
         assert line in lines
 
@@ -49,6 +53,8 @@ def test_requests_are_told_apart_by_class_of_status_and_by_error_code() -> None:
     assert 'mini_router_requests_total{app="shop",status="2xx"} 1.0' in lines
     assert 'mini_router_requests_total{app="shop",status="5xx"} 1.0' in lines
     assert 'mini_router_errors_total{app="shop",code="H12"} 1.0' in lines
+    assert 'mini_backend_requests_total{app="shop",instance="web.1",release="v3",status="5xx"} 1.0' in lines
+    assert 'mini_backend_errors_total{app="shop",code="H12",instance="web.1",release="v3"} 1.0' in lines
 
 
 def test_without_routers_there_is_nothing_to_count() -> None:
