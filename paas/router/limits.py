@@ -33,3 +33,5 @@ class Limits:
     """Bytes of a client's next requests that are held while one is answered."""
     stop: float = 5.0
     """For what is in flight when the router is told to stop."""
+    retire: float = 60.0
+    """For what is in flight, and for clients to leave by themselves, where another router has taken over."""
