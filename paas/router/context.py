@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from paas.router.access_log import AccessLog
 from paas.router.balancer import Balancer
+from paas.router.deadline import Deadlines
 from paas.router.forward import request_end
 from paas.router.limits import Limits
 from paas.router.loop import RouterLoop
@@ -20,6 +21,7 @@ class Context:
     limits: Limits
     balancer: Balancer
     log: AccessLog
+    deadlines: Deadlines
     ids: RequestIds = field(default_factory=RequestIds)
     unrouted: Metrics = field(default_factory=Metrics)
     """Counts what belongs to no app: unknown hosts, and what was no request at all."""

@@ -1,4 +1,6 @@
-"""One moving deadline per connection. Moving it later costs an assignment, not a new timer; idle, none runs."""
+"""One moving deadline per connection. Setting it costs an assignment: none has a timer of its own, all of a router are
+looked over together a few times a second.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -8,49 +10,47 @@ from paas.router.loop import RouterLoop
 
 
 class Deadline:
-    """Calls `expired` once when the time set last is over. It may be set again and again, there too."""
+    """Calls `expired` once, when the time set last has been over for no more than a tick."""
 
-    __slots__ = ("_at", "_clock", "_expired", "_handle", "_loop", "_wakes_at")
+    __slots__ = ("_clock", "at", "expired")
 
     def __init__(self, loop: RouterLoop, expired: Callable[[], None]) -> None:
-        self._loop = loop
         self._clock = loop.direct
-        self._expired = expired
-        self._at: float | None = None
-        self._wakes_at = inf
-        self._handle: asyncio.TimerHandle | None = None
+        self.expired = expired
+        self.at = inf
+        """When it is, by the loop's clock; infinite while there is none."""
 
     def set(self, seconds: float) -> None:
-        """Move the deadline to `seconds` from now."""
-        self._at = at = self._clock.now + seconds
-        if at < self._wakes_at:
-            if self._handle is not None:
-                self._handle.cancel()
-            self._wake(at)
+        """Move the deadline to `seconds` from now; that may be done again and again, by `expired` too."""
+        self.at = self._clock.now + seconds
 
-    def clear(self) -> None:
-        """Have no deadline for now."""
-        self._at = None
 
-    def close(self) -> None:
-        """Have none for ever."""
-        self._at = None
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-            self._wakes_at = inf
+class Deadlines:
+    """The deadlines of one router. While it has none, no timer runs."""
 
-    def _wake(self, at: float) -> None:
-        self._wakes_at = at
-        self._handle = self._loop.call_at(at, self._woken)
+    def __init__(self, loop: RouterLoop, *, tick: float) -> None:
+        self._loop = loop
+        self._tick = tick
+        self._open: set[Deadline] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
-    def _woken(self) -> None:
-        woken_at, self._wakes_at = self._wakes_at, inf
-        self._handle = None
-        if self._at is None:
-            return
-        if self._at > woken_at:
-            self._wake(self._at)
-            return
-        self._at = None
-        self._expired()
+    def open(self, expired: Callable[[], None]) -> Deadline:
+        """Return a deadline that is looked at until it is closed."""
+        deadline = Deadline(self._loop, expired)
+        self._open.add(deadline)
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._tick, self._look)
+        return deadline
+
+    def close(self, deadline: Deadline) -> None:
+        """Never call its `expired` again."""
+        deadline.at = inf
+        self._open.discard(deadline)
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(self._tick, self._look) if self._open else None
+        now = self._loop.direct.now
+        for deadline in [each for each in self._open if each.at <= now]:
+            if deadline.at <= now:  # one before it may have closed it
+                deadline.at = inf
+                deadline.expired()

@@ -31,7 +31,7 @@ class Limits:
     """Unused connections kept per backend."""
     unread: int = 64 * 1024
     """Bytes of a client's next requests that are held while one is answered."""
+    tick: float = 0.25
+    """How late a deadline of a connection may be noticed."""
     stop: float = 5.0
     """For what is in flight when the router is told to stop."""
-    retire: float = 60.0
-    """For what is in flight, and for clients to leave by themselves, where another router has taken over."""
