@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from paas.clock import Clock
@@ -40,17 +39,20 @@ class PlatformLines:
             self._confess()
         self._add(app, instance, text, version=version, source=source)
 
-    def say_all(self, app: AppId, instance: str, lines: Sequence[tuple[int, bytes]]) -> None:
-        """Add many lines of one instance at once, each with its time in unix nanoseconds; none is over LINE_LIMIT or
-        has a line break in it."""
+    def prefix(self, app: AppId, instance: str) -> bytes:
+        """Return what stands between the time of a line of an instance and its text, in what `say_all` takes."""
+        return _prefix(app, "mini", instance, 0)
+
+    def say_all(self, app: AppId, lines: bytes, *, count: int) -> None:
+        """Add so many whole lines of one app at once, each `<unix ns>`, its `prefix`, its text and LF; no text is over
+        LINE_LIMIT or has a line break in it."""
         if len(self._buffer) >= BUFFER_LIMIT:
-            self._missed[app] += len(lines)
-            self.dropped += len(lines)
+            self._missed[app] += count
+            self.dropped += count
             return
         if self._missed:
             self._confess()
-        head = f"\t{app}\tmini\t{instance}\t0\t".encode()
-        self._buffer += b"".join([b"%d%b%b\n" % (stamp, head, text) for stamp, text in lines])
+        self._buffer += lines
 
     def flush(self) -> bool:
         """Write what there is room for; return whether all is written."""
@@ -71,7 +73,7 @@ class PlatformLines:
 
     def _add(self, app: AppId, instance: str, text: str, *, version: int, source: str) -> None:
         stamp = int(self._clock.now().timestamp() * 1_000_000) * 1000
-        head = f"{stamp}\t{app}\t{source}\t{instance}\t{version}\t".encode()
+        head = b"%d%b" % (stamp, _prefix(app, source, instance, version))
         data = text.replace("\n", " ").encode("utf-8", "replace")
         for start in range(0, len(data) or 1, LINE_LIMIT):
             self._buffer += head + data[start : start + LINE_LIMIT] + b"\n"
@@ -81,3 +83,7 @@ class PlatformLines:
         for app, lines in missed.items():
             text = f"{lines} lines of the platform were dropped: the log plane was too far behind."
             self._add(app, "logs", text, version=0, source="mini")
+
+
+def _prefix(app: AppId, source: str, instance: str, version: int) -> bytes:
+    return f"\t{app}\t{source}\t{instance}\t{version}\t".encode()

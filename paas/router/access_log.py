@@ -1,27 +1,27 @@
-"""The access log: one line per request, in Heroku's words, written in batches on its way to the log plane. It never
-blocks: where the log plane does not keep up, lines are dropped and counted.
+"""The access log: one line per request, written in batches on its way to the log plane. It never blocks: where the log
+plane does not keep up, lines are dropped and counted.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import Protocol
 
 from paas.domain.ids import AppId
-from paas.router.head import RequestHead
 from paas.router.loop import RouterLoop
-from paas.router.refusal import Refusal
 
 INSTANCE = "router"
 _BATCH_SECONDS = 0.02
-_PATH_LIMIT = 4096
 
 
 class Lines(Protocol):
     """Where lines go: `paas.platform_lines.PlatformLines`, or a test's list."""
 
-    def say_all(self, app: AppId, instance: str, lines: Sequence[tuple[int, bytes]]) -> None:
-        """Take lines of one app, each with its time in unix nanoseconds; never blocks."""
+    def prefix(self, app: AppId, instance: str) -> bytes:
+        """Return what stands between a line's time and its text."""
+        ...
+
+    def say_all(self, app: AppId, lines: bytes, *, count: int) -> None:
+        """Take so many whole lines of one app, each `<unix ns> prefix text LF`; never blocks."""
         ...
 
     def flush(self) -> bool:
@@ -29,39 +29,14 @@ class Lines(Protocol):
         ...
 
 
-Entry = tuple[RequestHead, bytes, bytes, bytes, float, float | None, float, int, int, Refusal | None]
-"""What one line tells: head, request id, peer, instance, when it began, how long the connection took (None where no
-backend was reached), when it ended, status, size, and what went wrong. A plain tuple: one is made for every request.
+Entry = tuple[float, bytes, bytes, bytes, bytes, float, bytes]
+"""What one line tells: when the request ended, and the pieces of `paas.router.access_line` with the request id after
+the first and the seconds of service before the last. A plain tuple: one is made for every request.
 """
 
-
-def line(entry: Entry) -> bytes:
-    """Return the entry as a line that cannot be mistaken for another: no quote of a client's stands in it."""
-    head, request_id, peer, instance, began, connect, ended, status, size, refusal = entry
-    # A target has printable ASCII only, or it was refused: what is left to escape is the quote.
-    path = head.target
-    if b'"' in path or len(path) > _PATH_LIMIT:
-        path = path[:_PATH_LIMIT].replace(b'"', b"%22") + (
-            b"\xe2\x80\xa6" if len(path) > _PATH_LIMIT else b""
-        )
-    return b'%b method=%b path="%b" host=%b request_id=%b fwd="%b" instance=%b connect=%b service=%dms status=%d bytes=%d' % (
-        b"at=info" if refusal is None else _error(refusal),
-        head.method,
-        path,
-        head.host,
-        request_id,
-        peer,
-        instance,
-        b"0ms" if connect == 0.0 else b"" if connect is None else b"%.0fms" % (connect * 1000),
-        (ended - began - (connect or 0.0)) * 1000 + 0.5,
-        status,
-        size,
-    )  # fmt: skip
-
-
-def _error(refusal: Refusal) -> bytes:
-    code = f" code={refusal.code}" if refusal.code else ""
-    return f'at=error{code} desc="{refusal.description}"'.encode()
+_SPELLED_COUNT = 1000
+_SPELLED = tuple(b"%d" % number for number in range(_SPELLED_COUNT))
+"""Small numbers, which most requests' milliseconds are."""
 
 
 class AccessLog:
@@ -97,7 +72,16 @@ class AccessLog:
         entries, self._entries = self._entries, {}
         offset = time.time() - self._loop.time()
         for app, of_app in entries.items():
-            self._lines.say_all(
-                app, INSTANCE, [(int((entry[6] + offset) * 1e6) * 1000, line(entry)) for entry in of_app]
-            )
+            lines = _lines(of_app, offset=offset, prefix=self._lines.prefix(app, INSTANCE))
+            self._lines.say_all(app, lines, count=len(of_app))
         return self._lines.flush()
+
+
+def _lines(entries: list[Entry], *, offset: float, prefix: bytes) -> bytes:
+    pieces: list[bytes] = []
+    for ended, beginning, request_id, client, backend, service, end in entries:
+        nanoseconds = b"%d000" % ((ended + offset) * 1e6)
+        milliseconds = int(service * 1000 + 0.5)
+        spelled = _SPELLED[milliseconds] if milliseconds < _SPELLED_COUNT else b"%d" % milliseconds
+        pieces += (nanoseconds, prefix, beginning, request_id, client, backend, spelled, end)
+    return b"".join(pieces)

@@ -9,13 +9,14 @@ from collections.abc import Callable
 
 from paas.domain.ids import AppId
 from paas.domain.route import Backend
+from paas.router.access_line import line_backend
 from paas.router.forward import PlainAnswer, plain_answer
 from paas.router.head import HEAD_LIMIT, RequestHead
 from paas.router.limits import Limits
 from paas.router.loop import RouterLoop
 from paas.router.metrics import Metrics
 from paas.router.ports import Rider
-from paas.router.wire import Wire, connect
+from paas.router.wire import Address, Wire, begin_connect, connect
 
 _KNOWN_COUNT = 32
 _KNOWN_SIZE = 1024
@@ -105,33 +106,28 @@ class LiveBackend:
         self.riders: set[Rider] = set()
         self.metrics = Metrics()
         self.draining = False
-        self._host, self._port = _split(backend.address)
+        self._address = _split(backend.address)
         self._limits = limits
         self._loop = loop
         self._clock = loop.direct
         self._unused: list[BackendConnection] = []
         self._sweep: asyncio.TimerHandle | None = None
-        self._aside_until = 0.0
-        self.label = backend.name.encode()
-        """The name as the access log has it."""
+        self.is_aside = False
+        """Whether it refused a connection just now. Once that time is over, the next request tries it again."""
+        self.logged = line_backend(backend.name, 0.0)
+        """Its piece of the access log's lines, where a connection was kept."""
         self.last_answer: PlainAnswer | None = None
         self._answers: dict[bytes, PlainAnswer] = {}
 
-    @property
-    def is_aside(self) -> bool:
-        """Whether it refused a connection just now. Once that time is over, the next request tries it again."""
-        return self._aside_until > self._clock.now
-
     def set_aside(self) -> None:
         """Give it no request for a moment."""
-        self._aside_until = self._clock.now + self._limits.aside
+        if not self.is_aside:
+            self.is_aside = True
+            self._loop.call_later(self._limits.aside, self._take_back)
 
     def answer(self, request: RequestHead, data: bytes) -> PlainAnswer | None:
         """Return the plain answer that begins with `data`, read only where its head is none of the last ones; None
         where it is not plain; raises MalformedError."""
-        last = self.last_answer
-        if last is not None and data.startswith(last.block):
-            return last
         block = data[: data.find(b"\r\n\r\n", 0, HEAD_LIMIT) + 4]
         answer = self._answers.get(block) or plain_answer(request, block)
         if answer is not None and len(block) <= _KNOWN_SIZE:
@@ -151,14 +147,18 @@ class LiveBackend:
                 return connection
         return None
 
+    def connect_at_once(self) -> BackendConnection | None:
+        """Return a fresh connection; None where that takes a while; raises OSError where it is refused."""
+        sock, arrived = begin_connect(self._address)
+        if arrived:
+            return self._connected(sock)
+        sock.close()
+        return None
+
     async def connect(self) -> BackendConnection:
         """Return a fresh connection; raises OSError where it is refused, TimeoutError where nobody answers."""
-        if (spare := self.take_unused()) is not None:
-            spare.close()  # Its place is taken: requests that need fresh connections add none to the pool.
         async with asyncio.timeout(self._limits.connect):
-            sock = await connect(self._loop, self._host, self._port)
-        self._aside_until = 0.0
-        return BackendConnection(self, sock, loop=self._loop)
+            return self._connected(await connect(self._loop, self._address))
 
     def give_back(self, connection: BackendConnection) -> None:
         """Keep a connection for the next request, or close it."""
@@ -167,7 +167,8 @@ class LiveBackend:
         if self.draining or wire.closing or wire.unsent or len(self._unused) >= self._limits.idle_connections:
             connection.close()
             return
-        wire.resume()
+        if wire.paused:
+            wire.resume()
         connection.unused_since = self._clock.now
         self._unused.append(connection)
         if self._sweep is None:
@@ -192,6 +193,15 @@ class LiveBackend:
         for connection in unused:
             connection.close()
 
+    def _connected(self, sock: socket.socket) -> BackendConnection:
+        if (spare := self.take_unused()) is not None:
+            spare.close()  # Its place is taken: requests that need fresh connections add none to the pool.
+        self.is_aside = False
+        return BackendConnection(self, sock, loop=self._loop)
+
+    def _take_back(self) -> None:
+        self.is_aside = False
+
     def _close_idle(self) -> None:
         oldest = self._loop.time() - self._limits.backend_idle
         idle = [connection for connection in self._unused if connection.unused_since <= oldest]
@@ -204,6 +214,6 @@ class LiveBackend:
             self._sweep = self._loop.call_at(due, self._close_idle)
 
 
-def _split(address: str) -> tuple[str, int]:
+def _split(address: str) -> Address:
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)

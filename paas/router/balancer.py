@@ -38,7 +38,10 @@ class LiveApp:
 
     def choose(self, *, without: Collection[LiveBackend] = ()) -> LiveBackend | None:
         """Return the backend for one request, none of `without` and none set aside; None where none is left."""
-        one, other = _two_of(self.backends)
+        backends = self.backends
+        if len(backends) == 1 and not without:
+            return None if backends[0].is_aside else backends[0]
+        one, other = _two_of(backends)
         if without or one is None or one.is_aside or other is None or other.is_aside:
             one, other = _two_of(
                 [backend for backend in self.backends if backend not in without and not backend.is_aside]

@@ -6,8 +6,8 @@ It never looks into an answer: the exchange under way writes it.
 import socket
 from collections.abc import Callable
 
+from paas.router.access_line import line_client
 from paas.router.context import Context
-from paas.router.deadline import Deadline
 from paas.router.exchange import Exchange
 from paas.router.forward import origin_lines, refused_bytes
 from paas.router.head import MalformedError, RequestHead, parse_request, split_head
@@ -33,10 +33,10 @@ class ClientConnection:
     ) -> None:
         self._context = context
         self._gone = gone
-        self.peer = peer.encode("ascii")
+        self.logged = line_client(peer)
         self.secure = secure
         self.origin = origin_lines(peer, port, secure=secure)
-        self.deadline = Deadline(context.loop, self._expired)
+        self.deadline = context.deadlines.open(self._expired)
         self._wire = Wire(context.loop, sock, self)
         self.write: Callable[[bytes], None] = self._wire.write
         self._buffer = b""
@@ -54,14 +54,18 @@ class ClientConnection:
 
     # -- what the wire does -----------------------------------------------------------------------------------
     def received(self, data: bytes) -> None:
+        if self._exchange is None and not (self._closing or self._buffer or self._full):
+            head = self._last_head if data == self._last_block else self._judge(data)
+            if head is not None and self._shortcut.take(head):
+                self._exchange = self._shortcut
+                self._head_began = False
+                return
         if self._closing:
             return
         if self._exchange is not None:
             data = self._exchange.from_client(data)
             if not data:
                 return
-        elif not self._buffer and not self._full and self._take_plain(data):
-            return
         self._buffer = self._buffer + data if self._buffer else data
         if self._exchange is None:
             self._serve()
@@ -78,7 +82,7 @@ class ClientConnection:
     def wire_lost(self, _error: OSError | None) -> None:
         self._closing = True
         self._gone(self)
-        self.deadline.close()
+        self._context.deadlines.close(self.deadline)
         if self._exchange is not None:
             self._exchange.client_lost()
 
@@ -127,7 +131,8 @@ class ClientConnection:
             self._close()
             return
         self.deadline.set(self._context.limits.keep_alive)
-        self._wire.resume()
+        if self._wire.paused:
+            self._wire.resume()
         if self._buffer or self._ended:
             self._serve()
 
@@ -159,18 +164,12 @@ class ClientConnection:
         if self._ended and self._exchange is None and not self._full and not self._closing:
             self._close()
 
-    def _take_plain(self, data: bytes) -> bool:
-        """Begin the request that `data` is, where it is a plain one; the same bytes are judged once."""
-        if data != self._last_block:
-            head = plain_request(data)
-            if head is None:
-                return False
+    def _judge(self, data: bytes) -> RequestHead | None:
+        """Return the plain request that `data` is, if it is one; the same bytes need not be judged again."""
+        head = plain_request(data)
+        if head is not None:
             self._last_block, self._last_head = data, head
-        if self._last_head is None or not self._shortcut.take(self._last_head):
-            return False
-        self._head_began = False
-        self._exchange = self._shortcut
-        return True
+        return head
 
     def _begin_next(self) -> bool:
         while self._buffer.startswith(b"\r\n"):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from paas.router.access_line import line_backend, line_beginning, line_end
 from paas.router.answer import Answer
 from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
@@ -14,7 +15,7 @@ from paas.router.context import Context
 from paas.router.forward import backend_request, may_be_repeated, refused_request, request_body, trace_lines
 from paas.router.head import MalformedError, RequestHead
 from paas.router.ports import Client
-from paas.router.reach import UnreachedError, reach
+from paas.router.reach import UnreachedError, reach, reach_at_once
 from paas.router.refusal import H12, H13, H15, H17, H18, H27, H28, H80, NO_SUCH_APP, Refusal, bad_request
 from paas.router.sticky import cookie_line, ticket_of
 
@@ -190,12 +191,21 @@ class Exchange:
             self._connect_seconds = 0.0
             self._send(backend, connection)
         else:
-            self._connecting = self._context.loop.create_task(self._connect(app))
+            self._connect(app)
 
     def _choose(self, app: LiveApp) -> LiveBackend | None:
         return (app.find(self._ticket) if self._ticket else None) or app.choose()
 
-    async def _connect(self, app: LiveApp) -> None:
+    def _connect(self, app: LiveApp) -> None:
+        began = self._context.loop.time()
+        reached = reach_at_once(app, ticket=self._ticket)
+        if reached is not None:
+            self._connect_seconds = self._context.loop.time() - began
+            self._send(*reached)
+        else:
+            self._connecting = self._context.loop.create_task(self._reach(app))
+
+    async def _reach(self, app: LiveApp) -> None:
         began = self._context.loop.time()
         try:
             backend, connection = await reach(self._context, app, ticket=self._ticket)
@@ -239,7 +249,7 @@ class Exchange:
         if kept and not self._heard and not self._repeated and self._app and may_be_repeated(self._head):
             self._repeated = True
             self._leave(reuse=False)
-            self._connecting = self._context.loop.create_task(self._connect(self._app))
+            self._connect(self._app)
         else:
             self._refuse(H13)
 
@@ -305,8 +315,14 @@ class Exchange:
         metrics.record(status=status, code=code, seconds=now - self._began, size=size)
         if self._app is None:
             return
-        instance = backend.label if backend is not None else b""
-        self._context.log.write(
-            self._app.id,
-            (self._head, self._id, self._client.peer, instance, self._began, self._connect_seconds, now, status, size, refusal),
-        )  # fmt: skip
+        instance = backend.name if backend is not None else ""
+        entry = (
+            now,
+            line_beginning(self._head, refusal),
+            self._id,
+            self._client.logged,
+            line_backend(instance, self._connect_seconds),
+            now - self._began - (self._connect_seconds or 0.0),
+            line_end(status, size),
+        )
+        self._context.log.write(self._app.id, entry)

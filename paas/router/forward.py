@@ -5,6 +5,7 @@ Pure. What a client claims about itself (X-Forwarded-*, Forwarded, Via) never pa
 
 from typing import NamedTuple
 
+from paas.router.access_line import line_end
 from paas.router.body import Body, ChunkedBody, LengthBody, UntilCloseBody
 from paas.router.head import RequestHead, ResponseHead, parse_response
 from paas.router.plain import plain_response
@@ -115,6 +116,8 @@ class PlainAnswer(NamedTuple):
     """Where in the block the empty line begins."""
     size: int
     """Of block and body together."""
+    logged: bytes
+    """Its piece of the access log's lines."""
 
 
 def plain_answer(request: RequestHead, block: bytes) -> PlainAnswer | None:
@@ -124,7 +127,8 @@ def plain_answer(request: RequestHead, block: bytes) -> PlainAnswer | None:
     if length is None or not head.keep_alive or head.status < 200:
         return None
     size = len(block)
-    return PlainAnswer(block, response_beginning(request, head), head.status, length, size - 4, size + length)
+    beginning, logged = response_beginning(request, head), line_end(head.status, length)
+    return PlainAnswer(block, beginning, head.status, length, size - 4, size + length, logged)
 
 
 def interim_response(head: ResponseHead) -> bytes:

@@ -11,8 +11,8 @@ from paas.router.deadline import Deadline
 class Client(Protocol):
     """The client's connection, as an exchange uses it."""
 
-    peer: bytes
-    """Its address."""
+    logged: bytes
+    """Its piece of the access log's lines."""
     secure: bool
     """Whether it speaks TLS."""
     origin: bytes

@@ -22,6 +22,19 @@ class UnreachedError(Exception):
         self.refusal = refusal
 
 
+def reach_at_once(app: LiveApp, *, ticket: str | None = None) -> tuple[LiveBackend, BackendConnection] | None:
+    """Return a fresh connection to the backend that should get a request; None where it takes more than one try."""
+    backend = (app.find(ticket) if ticket else None) or app.choose()
+    if backend is None:
+        return None
+    try:
+        connection = backend.connect_at_once()
+    except OSError as error:
+        _refused(backend, error)
+        return None
+    return (backend, connection) if connection is not None else None
+
+
 async def reach(
     context: Context, app: LiveApp, *, ticket: str | None = None
 ) -> tuple[LiveBackend, BackendConnection]:
@@ -62,10 +75,14 @@ async def _connect(backend: LiveBackend) -> BackendConnection | Refusal:
         backend.set_aside()
         return H20
     except OSError as error:
-        if error.errno in _OURS:
-            return H99
-        backend.set_aside()
-        return H10
+        return _refused(backend, error)
+
+
+def _refused(backend: LiveBackend, error: OSError) -> Refusal:
+    if error.errno in _OURS:
+        return H99
+    backend.set_aside()
+    return H10
 
 
 async def _wait(

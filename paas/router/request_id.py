@@ -16,7 +16,8 @@ class RequestIds:
 
     def next(self) -> bytes:
         """Return a fresh id."""
-        if not self._stock:
-            digits = os.urandom(_BYTES * _AT_ONCE).hex().encode("ascii")
-            self._stock = [digits[at : at + 2 * _BYTES] for at in range(0, len(digits), 2 * _BYTES)]
-        return self._stock.pop()
+        try:
+            return self._stock.pop()
+        except IndexError:
+            self._stock = os.urandom(_BYTES * _AT_ONCE).hex(" ", _BYTES).encode("ascii").split()
+            return self._stock.pop()

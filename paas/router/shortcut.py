@@ -2,6 +2,7 @@
 passes on is byte for byte what an `Exchange` would; as soon as anything else happens, it gives way to one.
 """
 
+from paas.router.access_line import line_beginning
 from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
 from paas.router.context import Context
@@ -21,6 +22,7 @@ class Shortcut:
     """The short way of one client's connection, for one request after the other."""
 
     __slots__ = (
+        "_anonymous",
         "_answer",
         "_app",
         "_backend",
@@ -33,13 +35,21 @@ class Shortcut:
         "_deadline",
         "_head",
         "_id",
+        "_keep_alive",
         "_left",
+        "_line",
+        "_patience",
         "_write",
     )
 
     _app: LiveApp
     _backend: LiveBackend
     _connection: BackendConnection
+    _anonymous: bool
+    """Whether id and trace of its requests begin here."""
+    _keep_alive: bool
+    _beginning: bytes
+    _line: bytes
 
     def __init__(self, context: Context, client: Client) -> None:
         self._context = context
@@ -47,8 +57,8 @@ class Shortcut:
         self._client = client
         self._deadline = client.deadline
         self._write = client.write
+        self._patience = context.limits.first_byte
         self._head = _NONE
-        self._beginning = b""
         self._id = b""
         self._began = 0.0
         self._answer: PlainAnswer | None = None
@@ -65,34 +75,42 @@ class Shortcut:
             return False
         self._app, self._backend, self._connection = app, backend, connection
         if head is not self._head:
-            self._head = head
-            self._beginning = request_beginning(head, origin=self._client.origin)
-        self._id = request_id = head.request_id or context.ids.next()
-        self._began = self._clock.now
+            self._learn(head)
+        self._began = now = self._clock.now
         self._answer = None
         backend.riders.add(self)
         connection.rider = self
-        if head.trace or head.request_id:
-            trace = trace_lines(head, request_id=request_id, ids=context.ids)
-            connection.write(self._beginning + request_id + trace + context.request_end())
-        else:  # `trace_lines` said in one go, which most requests pay for
-            parent, end = request_id[PARENT], context.request_end()
-            pieces = (self._beginning, request_id, BEGUN, request_id, b"-", parent, BEGUN_END, end)
+        if self._anonymous:  # `trace_lines` said in one go, which most requests pay for
+            self._id = id = context.ids.next()
+            pieces = (self._beginning, id, BEGUN, id, b"-", id[PARENT], BEGUN_END, context.request_end())
             connection.write(b"".join(pieces))
-        self._deadline.set(context.limits.first_byte)
+        else:
+            self._id = id = head.request_id or context.ids.next()
+            trace = trace_lines(head, request_id=id, ids=context.ids)
+            connection.write(self._beginning + id + trace + context.request_end())
+        self._deadline.at = now + self._patience
         return True
+
+    def _learn(self, head: RequestHead) -> None:
+        """Make what is the same for every request with this head."""
+        self._head = head
+        self._anonymous = not (head.request_id or head.trace)
+        self._keep_alive = head.keep_alive
+        self._beginning = request_beginning(head, origin=self._client.origin)
+        self._line = line_beginning(head)
 
     # -- what the backend does --------------------------------------------------------------------------------
     def from_backend(self, data: bytes) -> None:
         if self._answer is not None:
             self._more(data, self._answer)
             return
-        answer = self._plain(data)
-        left = -1 if answer is None else answer.size - len(data)
-        if answer is None or left < 0 or self._context.stopping:
+        answer = self._backend.last_answer
+        if answer is None or not data.startswith(answer.block):
+            answer = self._plain(data)
+        if answer is None or (left := answer.size - len(data)) < 0 or self._context.stopping:
             self._give_way().from_backend(data)
             return
-        rest = data[answer.end :] if self._head.keep_alive else _CLOSE + data[answer.end :]
+        rest = data[answer.end :] if self._keep_alive else _CLOSE + data[answer.end :]
         self._write(b"".join((answer.beginning, self._id, rest)))
         if left:
             self._answer = answer
@@ -124,11 +142,9 @@ class Shortcut:
         backend.riders.discard(self)
         backend.give_back(self._connection)
         backend.metrics.count(answer.status, now - began, answer.length)
-        self._context.log.write(
-            app.id,
-            (self._head, self._id, self._client.peer, backend.label, began, 0.0, now, answer.status, answer.length, None),
-        )  # fmt: skip
-        self._client.finished(keep_alive=self._head.keep_alive)
+        entry = (now, self._line, self._id, self._client.logged, backend.logged, now - began, answer.logged)
+        self._context.log.write(app.id, entry)
+        self._client.finished(keep_alive=self._keep_alive)
 
     def backend_full(self) -> None:
         self._client.pause()

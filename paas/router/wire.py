@@ -2,7 +2,9 @@
 take is held for it. It never looks into the bytes.
 """
 
+import errno
 import fcntl
+import os
 import socket
 import struct
 import termios
@@ -19,6 +21,8 @@ _LOW_WATER = 16 * 1024
 _BLOCK = 16 * 1024
 _BIG_BLOCK = 256 * 1024
 _LATE_LIMIT = 256 * 1024
+
+Address = tuple[str, int]
 
 _NOT_NOW = (BlockingIOError, InterruptedError)
 
@@ -54,12 +58,12 @@ class Wire:
         "_interest",
         "_loop",
         "_lost",
-        "_paused",
         "_recv",
         "_send",
         "_socket",
         "_user",
         "closing",
+        "paused",
         "unsent",
     )
 
@@ -75,7 +79,8 @@ class Wire:
         self.unsent = 0
         """Bytes that are held."""
         self._full = False
-        self._paused = False
+        self.paused = False
+        """Whether nothing is read for now, or ever again."""
         self._ended = False
         self._ending = False
         self.closing = False
@@ -89,7 +94,7 @@ class Wire:
         """Epoll has events for it."""
         if events & WRITE:
             self._flush()
-        if self._paused or events == WRITE:
+        if self.paused or events == WRITE:
             return
         try:
             data = self._recv(self._block)
@@ -110,21 +115,21 @@ class Wire:
         self.abort()
 
     def _other_side_ended(self) -> None:
-        self._paused = self._ended = True
+        self.paused = self._ended = True
         self._watch()
         if not self._user.other_side_ended():
             self.close()
 
     def pause(self) -> None:
         """Read no more for now."""
-        if not self._paused:
-            self._paused = True
+        if not self.paused:
+            self.paused = True
             self._watch()
 
     def resume(self) -> None:
         """Read on."""
-        if self._paused and not self.closing and not self._ended:
-            self._paused = False
+        if self.paused and not self.closing and not self._ended:
+            self.paused = False
             self._watch()
 
     # -- out --------------------------------------------------------------------------------------------------
@@ -155,7 +160,7 @@ class Wire:
     def close(self) -> None:
         """Close it once all is sent."""
         if not self.closing:
-            self.closing = self._paused = True
+            self.closing = self.paused = True
             if self.unsent:
                 self._watch()
             else:
@@ -225,7 +230,7 @@ class Wire:
 
     # -- the end ----------------------------------------------------------------------------------------------
     def _watch(self) -> None:
-        wanted = (0 if self._paused else READ) | (WRITE if self.unsent else 0)
+        wanted = (0 if self.paused else READ) | (WRITE if self.unsent else 0)
         if wanted == self._interest or self._lost:
             return
         # Never watched for nothing: epoll tells of errors unasked, again and again.
@@ -240,7 +245,7 @@ class Wire:
     def _lose(self, error: OSError | None) -> None:
         if self._lost:
             return
-        self.closing = self._paused = self._lost = True
+        self.closing = self.paused = self._lost = True
         if self._interest:
             self._loop.direct.forget(self._fd)
             self._interest = 0
@@ -253,13 +258,27 @@ class Wire:
             self._socket.close()
 
 
-async def connect(loop: RouterLoop, host: str, port: int) -> socket.socket:
-    """Return a socket connected to `host`; raises OSError where it is refused."""
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+def begin_connect(address: Address) -> tuple[socket.socket, bool]:
+    """Return a socket on its way to `address`, and whether it has arrived: to this machine it has at once, since the
+    kernel shakes hands with itself within the call. Raises OSError where it is refused."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    code = sock.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        code = sock.connect_ex(address)  # the first call never says that it has arrived
+    if code not in (0, errno.EINPROGRESS, errno.EALREADY):
+        sock.close()
+        raise OSError(code, os.strerror(code))
+    return sock, code == 0
+
+
+async def connect(loop: RouterLoop, address: Address) -> socket.socket:
+    """Return a socket connected to `address`; raises OSError where it is refused."""
+    sock, arrived = begin_connect(address)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await loop.sock_connect(sock, (host, port))
+        if not arrived:
+            await loop.sock_connect(sock, address)
     except BaseException:
         sock.close()
         raise

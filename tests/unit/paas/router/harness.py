@@ -1,7 +1,7 @@
 """A router on this event loop, and small real backends for it: bytes in, bytes out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import md5
@@ -26,9 +26,15 @@ class Lines:
 
     texts: list[str] = field(default_factory=list)
 
-    def say_all(self, app: AppId, instance: str, lines: Sequence[tuple[int, bytes]]) -> None:
+    def prefix(self, app: AppId, instance: str) -> bytes:
         assert (app, instance) == ("shop-id", "router")
-        self.texts += [text.decode() for _, text in lines]
+        return b"\t"
+
+    def say_all(self, app: AppId, lines: bytes, *, count: int) -> None:
+        assert app == "shop-id"
+        texts = [line.partition(b"\t")[2].decode() for line in lines.splitlines()]
+        assert len(texts) == count
+        self.texts += texts
 
     def flush(self) -> bool:
         return True
