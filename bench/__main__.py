@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("command", "deploy", "idle", "router", "logs")
+NAMES = ("command", "deploy", "docker", "idle", "router", "logs")
 
 
 def main(names: list[str]) -> int:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -17,10 +17,10 @@ __all__ = ["Mini", "Repository", "answering", "pythons", "seconds", "stage", "we
 
 
 @contextmanager
-def stage() -> Iterator[Mini]:
-    """A running server in a fresh home, stopped and removed at the end."""
+def stage(environ: Mapping[str, str] | None = None) -> Iterator[Mini]:
+    """A running server in a fresh home, with these variables, stopped and removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="mini-bench."))
-    server = Mini(folder / "home")
+    server = Mini(folder / "home", dict(environ or {}))
     try:
         server.start()
         yield server

@@ -1,0 +1,173 @@
+"""Docker by mini beside Docker by hand: a change beside `docker-compose up --build`, a start beside `docker run`, and how
+containers are reached: by their address beside by a published port."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from bench.row import Row
+from bench.stage import Mini, Repository, answering, stage
+from tests.dockerd import PYTHON, docker
+
+ROUNDS = 7
+RATE_ROUNDS = 3
+PORT = 5000
+PUBLISHED = 18_631
+CHANGE_GOAL, START_GOAL = 0.5, 1.2
+
+WEB = """
+import http.server, os, signal, threading
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        body = f"MARK {os.environ.get('PS')}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+server = Server(("0.0.0.0", int(os.environ["PORT"])), Handler)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+server.serve_forever(poll_interval=0.05)
+"""
+COMPOSE = f"""
+services:
+  web:
+    build: .
+    environment: {{PORT: "{PORT}"}}
+    ports: ["127.0.0.1:{PUBLISHED}:{PORT}"]
+"""
+
+
+def rows() -> Iterator[Row]:
+    """Yield a row for each comparison; rounds are interleaved."""
+    with stage({"MINI_ENGINE": "docker"}) as mini:
+        shop = Repository(mini, mini.home.parent / "shop").write(files("round-0"))
+        shop.commit()
+        shop.push()
+        yield _change(mini, shop)
+        yield _start(mini)
+        yield _reach(mini)
+
+
+def files(mark: str) -> dict[str, str]:
+    """An app with a Dockerfile of its own, which both sides build by."""
+    dockerfile = f'FROM {PYTHON}\nCOPY web.py /web.py\nCMD ["python3", "/web.py"]\n'
+    return {"web.py": WEB.replace("MARK", mark), "Dockerfile": dockerfile}
+
+
+def _change(mini: Mini, shop: Repository) -> Row:
+    ours, theirs = [], []
+    folder = mini.home.parent / "composed"
+    folder.mkdir()
+    (folder / "docker-compose.yml").write_text(COMPOSE)
+    try:
+        _compose(folder, "round-0")
+        for number in range(1, ROUNDS + 1):
+            ours.append(_push(mini, shop, f"round-{number}"))
+            theirs.append(_compose(folder, f"round-{number}"))
+    finally:
+        _run("docker-compose", "down", "--rmi", "local", cwd=folder)
+    return Row(
+        "one-line change, push to answer", "docker-compose up -d --build", "s", ours, theirs, CHANGE_GOAL
+    )
+
+
+def _push(mini: Mini, shop: Repository, mark: str) -> float:
+    shop.write(files(mark)).commit(mark)
+    address = mini.http
+    began = time.perf_counter()
+    shop.push()
+    answering(address, "shop", mark)
+    return time.perf_counter() - began
+
+
+def _compose(folder: Path, mark: str) -> float:
+    for name, text in files(mark).items():
+        (folder / name).write_text(text)
+    began = time.perf_counter()
+    _run("docker-compose", "up", "-d", "--build", cwd=folder)
+    answering(("127.0.0.1", PUBLISHED), "shop", mark)
+    return time.perf_counter() - began
+
+
+def _start(mini: Mini) -> Row:
+    ours, theirs = [], []
+    image = docker("inspect", "-f", "{{.Image}}", _containers()[0])
+    with _network() as (network, address):
+        for _ in range(ROUNDS):
+            theirs.append(_run_plainly(image, network, address))
+            ours.append(_scale(mini))
+    return Row("scale web+1 to answer", "docker run -d of the same image", "s", ours, theirs, START_GOAL)
+
+
+def _scale(mini: Mini) -> float:
+    address = mini.http
+    began = time.perf_counter()
+    with subprocess.Popen(["mini", "scale", "web+1", "-a", "shop"], env=mini.environ, stdout=subprocess.DEVNULL):
+        answering(address, "shop", "web.2")
+        took = time.perf_counter() - began
+    mini.ok("scale", "web=1", "-a", "shop")
+    return took
+
+
+def _run_plainly(image: str, network: str, address: str) -> float:
+    began = time.perf_counter()
+    container = docker("run", "-d", "--network", network, "--ip", address, "-e", f"PORT={PORT}", image)
+    answering((address, PORT), "shop", "None")
+    took = time.perf_counter() - began
+    docker("rm", "-f", container)
+    return took
+
+
+@contextmanager
+def _network() -> Iterator[tuple[str, str]]:
+    """Yield a network such as an app has, and an address in it."""
+    docker("network", "create", "--subnet", "10.255.252.0/24", "mini-bench")
+    try:
+        yield "mini-bench", "10.255.252.9"
+    finally:
+        docker("network", "rm", "mini-bench")
+
+
+def _reach(mini: Mini) -> Row:
+    image = docker("inspect", "-f", "{{.Image}}", _containers()[0])
+    container = docker("run", "-d", "-p", f"127.0.0.1:{PUBLISHED}:{PORT}", "-e", f"PORT={PORT}", image)
+    try:
+        answering(("127.0.0.1", PUBLISHED), "shop", "None")
+        inside = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container)
+        ours, theirs = [], []
+        for _ in range(RATE_ROUNDS):
+            ours.append(_rate(f"http://{inside}:{PORT}/"))
+            theirs.append(_rate(f"http://127.0.0.1:{PUBLISHED}/"))
+    finally:
+        docker("rm", "-f", container)
+    return Row("a container by its address", "by a published port", "requests/s", ours, theirs, more_is_better=True)
+
+
+def _rate(url: str) -> float:
+    said = _run("wrk", "-t1", "-c16", "-d3", url)
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    assert found, said
+    return float(found[1])
+
+
+def _containers() -> list[str]:
+    return docker("ps", "-q", "--filter", "label=mini.app-name=shop").split()
+
+
+def _run(*argv: str, cwd: Path | None = None) -> str:
+    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=True).stdout
