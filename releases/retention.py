@@ -15,6 +15,7 @@ from paas.clock import Clock
 from paas.domain.build import Artifact, Slug
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, BuildId
+from paas.domain.release import Release
 from paas.errors import PaasError
 from paas.settings import Settings
 from paas.store.database import Store
@@ -136,12 +137,13 @@ class Retention:
     def _superfluous(self, app: AppId, keep: int) -> list[tuple[BuildId, Artifact]]:
         own = [(build, artifact) for owner, build, artifact in self._store.builds.artifacts() if owner == app]
         living = any(each.id == app for each in self._store.apps.list())
-        served = [release.build for release in self._store.releases.served(app) if release.build and living]
+        served = self._store.releases.served(app) if living else []
+        built = [release.build for release in served if release.build]
         kept = keep if living else 0
-        gone = set(superfluous(own, needed=self._needed(app), served=served, keep=kept))
+        gone = set(superfluous(own, needed=self._needed(app, served), served=built, keep=kept))
         return [(build, artifact) for build, artifact in own if build in gone]
 
-    def _needed(self, app: AppId) -> set[BuildId]:
+    def _needed(self, app: AppId, served: Sequence[Release]) -> set[BuildId]:
         """Return the builds that run, serve, are being deployed, or that `rollback` alone would go back to."""
         store = self._store
         releases = {instance.release for instance in store.instances.living() if instance.app == app}
@@ -149,7 +151,6 @@ class Retention:
         releases |= {deployment.release for deployment in under_way if deployment.release}
         if current := store.apps.get_by_id(app).current:
             releases.add(current)
-        served = store.releases.served(app)
         if served and (back := earlier(served, served[0])):
             releases.add(back.id)
         builds = {store.releases.get_by_id(release).build for release in releases}

@@ -74,7 +74,7 @@ def count():
         time.sleep(0.002)
     print(f"last {os.getpid()} {number}", flush=True)
 
-server = Server(("127.0.0.1", int(os.environ["PORT"])), Handler)
+server = Server((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), Handler)
 def end(*_):
     stopping.set()
     threading.Thread(target=server.shutdown).start()

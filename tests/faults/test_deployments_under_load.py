@@ -74,16 +74,18 @@ class LongLived:
             connection.close()
 
 
-def deploy(mini: Mini, chatty: Repository, number: int) -> None:
+def deploy(mini: Mini, chatty: Repository, number: int, *, builds_every: int) -> None:
     """A release by a change of the config or, now and then, of the code."""
-    if number % BUILDS_EVERY == 0:
-        chatty.write(talker.files(**{"round.txt": str(number)})).commit(f"Round {number}")
+    if number % builds_every == 0:
+        chatty.write({"round.txt": str(number)}).commit(f"Round {number}")
         chatty.push()
     else:
         mini.ok("config", "set", f"ROUND={number}", "-a", "chatty")
 
 
-def assert_nothing_is_lost(mini: Mini, chatty: Repository, *, deployments: int) -> tuple[int, int]:
+def assert_nothing_is_lost(
+    mini: Mini, chatty: Repository, *, deployments: int, builds_every: int = BUILDS_EVERY
+) -> tuple[int, int]:
     """Deploy so often under load and assert that every request is answered by a release that serves, in order;
     return how many requests and how many messages that were."""
     mini.ok("scale", "web=2", "-a", "chatty")
@@ -98,7 +100,7 @@ def assert_nothing_is_lost(mini: Mini, chatty: Repository, *, deployments: int) 
     try:
         with Traffic(mini.http, "chatty") as traffic:
             for number in range(1, deployments + 1):
-                deploy(mini, chatty, number)
+                deploy(mini, chatty, number, builds_every=builds_every)
             assert mini.serving("chatty") == deployments + 1
             traffic.flows()
     finally:

@@ -78,10 +78,11 @@ async def test_an_app_that_is_being_deployed_is_left_alone(stage: Stage) -> None
 
 
 async def test_all_artifacts_of_a_destroyed_app_go(stage: Stage) -> None:
-    await stage.push("aaaaaaa")
+    for name in ("aaaaaaa", "bbbbbbb"):
+        await stage.push(name)
     await stage.repositories.ensure(stage.app.id)
     await stage.service.destroy_app(stage.app, actor="me")
-    await eventually_async(lambda: _removed(stage, 1))
+    await eventually_async(lambda: _removed(stage, 2))
     assert stage.store.builds.artifacts() == []
 
 
