@@ -1,13 +1,11 @@
 """Docker by mini beside Docker by hand: a change beside `docker-compose up --build`, a start beside `docker run`, and how
 containers are reached: by their address beside by a published port."""
 
-import json
 import re
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from bench.row import Row
@@ -18,6 +16,7 @@ ROUNDS = 7
 RATE_ROUNDS = 3
 PORT = 5000
 PUBLISHED = 18_631
+_PUBLISHED = ("127.0.0.1", PUBLISHED)
 CHANGE_GOAL, START_GOAL = 0.5, 1.2
 
 WEB = """
@@ -59,8 +58,8 @@ def rows() -> Iterator[Row]:
         shop.commit()
         shop.push()
         yield _change(mini, shop)
-        yield _start(mini)
-        yield _reach(mini)
+        yield from _start(mini)
+        yield _reach()
 
 
 def files(mark: str) -> dict[str, str]:
@@ -100,34 +99,37 @@ def _compose(folder: Path, mark: str) -> float:
         (folder / name).write_text(text)
     began = time.perf_counter()
     _run("docker-compose", "up", "-d", "--build", cwd=folder)
-    answering(("127.0.0.1", PUBLISHED), "shop", mark)
+    answering(_PUBLISHED, "shop", mark)
     return time.perf_counter() - began
 
 
-def _start(mini: Mini) -> Row:
-    ours, theirs = [], []
+def _start(mini: Mini) -> Iterator[Row]:
+    ours, isolated, published = [], [], []
     image = docker("inspect", "-f", "{{.Image}}", _containers()[0])
     with _network() as (network, address):
         for _ in range(ROUNDS):
-            theirs.append(_run_plainly(image, network, address))
+            isolated.append(_run_plainly(image, (address, PORT), "--network", network, "--ip", address))
             ours.append(_scale(mini))
-    return Row("scale web+1 to answer", "docker run -d of the same image", "s", ours, theirs, START_GOAL)
+            published.append(_run_plainly(image, _PUBLISHED, "-p", f"127.0.0.1:{PUBLISHED}:{PORT}"))
+    what = "scale web+1 to up"
+    yield Row(what, "docker run -d in a network of its own", "s", ours, isolated, START_GOAL)
+    yield Row(what, "docker run -d -p in the network of all", "s", ours, published, START_GOAL)
 
 
 def _scale(mini: Mini) -> float:
-    address = mini.http
+    """Return how long it takes until the command has seen the new instance listen and be routed to."""
     began = time.perf_counter()
-    with subprocess.Popen(["mini", "scale", "web+1", "-a", "shop"], env=mini.environ, stdout=subprocess.DEVNULL):
-        answering(address, "shop", "web.2")
-        took = time.perf_counter() - began
+    mini.ok("scale", "web+1", "-a", "shop")
+    took = time.perf_counter() - began
+    answering(mini.http, "shop", "web.2")
     mini.ok("scale", "web=1", "-a", "shop")
     return took
 
 
-def _run_plainly(image: str, network: str, address: str) -> float:
+def _run_plainly(image: str, address: tuple[str, int], *options: str) -> float:
     began = time.perf_counter()
-    container = docker("run", "-d", "--network", network, "--ip", address, "-e", f"PORT={PORT}", image)
-    answering((address, PORT), "shop", "None")
+    container = docker("run", "-d", *options, "-e", f"PORT={PORT}", image)
+    answering(address, "shop", "None")
     took = time.perf_counter() - began
     docker("rm", "-f", container)
     return took
@@ -143,11 +145,11 @@ def _network() -> Iterator[tuple[str, str]]:
         docker("network", "rm", "mini-bench")
 
 
-def _reach(mini: Mini) -> Row:
+def _reach() -> Row:
     image = docker("inspect", "-f", "{{.Image}}", _containers()[0])
     container = docker("run", "-d", "-p", f"127.0.0.1:{PUBLISHED}:{PORT}", "-e", f"PORT={PORT}", image)
     try:
-        answering(("127.0.0.1", PUBLISHED), "shop", "None")
+        answering(_PUBLISHED, "shop", "None")
         inside = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container)
         ours, theirs = [], []
         for _ in range(RATE_ROUNDS):
@@ -155,7 +157,9 @@ def _reach(mini: Mini) -> Row:
             theirs.append(_rate(f"http://127.0.0.1:{PUBLISHED}/"))
     finally:
         docker("rm", "-f", container)
-    return Row("a container by its address", "by a published port", "requests/s", ours, theirs, more_is_better=True)
+    return Row(
+        "a container by its address", "by a published port", "requests/s", ours, theirs, more_is_better=True
+    )
 
 
 def _rate(url: str) -> float:

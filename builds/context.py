@@ -1,15 +1,19 @@
-"""The build context: the tar stream of exactly a commit's files, made from git objects. Nothing is written to disk."""
+"""The build context: exactly a commit's files, made from git objects, as a tar stream or in a folder."""
 
+import asyncio
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
+from typing import IO, cast
 
 from builds.dockerignore import parse_dockerignore
 from builds.export import refuse_pointer
 from builds.objects import Entry
 from builds.source import Source
 from paas.errors import OperationCancelledError
+from paas.threads import in_thread
 
 DOCKERFILE = ".mini.dockerfile"
 """The name, within the stream, of the Dockerfile to build by. It never gets into the image."""
@@ -34,6 +38,24 @@ class Context:
         """
         return _blocks(self._members(source, modified=modified, stop=stop))
 
+    async def write(self, source: Source, folder: Path, *, modified: int) -> None:
+        """Write the same files into an empty folder; raises as `stream` does. Cancelling it leaves some of them."""
+        stop = Event()
+        task = asyncio.ensure_future(in_thread(self._unpack, source, folder, modified, stop))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.wait({task})
+            raise
+
+    def _unpack(self, source: Source, folder: Path, modified: int, stop: Event) -> None:
+        stream = cast("IO[bytes]", _Pieces(self.stream(source, modified=modified, stop=stop)))
+        with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as tar:
+            # It is our own; git has refused two entries of one name, so nothing is written through a link.
+            tar.extraction_filter = lambda member, _: member
+            tar.extractall(folder)  # noqa: S202 - see above
+
     def _members(self, source: Source, *, modified: int, stop: Event) -> Iterator[bytes]:
         written = source.text(_IGNORE)
         ignore = parse_dockerignore("\n".join([written or "", *self.without]))
@@ -46,6 +68,16 @@ class Context:
         yield from _text(DOCKERFILE, self.dockerfile, modified=modified)
         yield from _text(_IGNORE, _own_ignore(written), modified=modified)
         yield bytes(2 * _RECORD)
+
+
+class _Pieces:
+    """A file of what an iterator yields, as far as `tarfile` needs one."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _size: int) -> bytes:
+        return next(self._pieces, b"")
 
 
 def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:

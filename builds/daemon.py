@@ -22,7 +22,7 @@ from paas.errors import EngineUnavailableError, OperationCancelledError, PaasErr
 _ASK_LIMIT = 30
 """Seconds that Docker may take to answer a question; a build has its own limit."""
 
-_THIS_MACHINE = "unix:///var/run/docker.sock"
+THIS_MACHINE = "unix:///var/run/docker.sock"
 _NOT_FOUND = 404
 _IN_USE = 409
 
@@ -104,7 +104,7 @@ class Daemon:
         """Yield a connection on which Docker may be silent for `limit` seconds."""
         address = kwargs_from_env(environment=self._environ)
         try:
-            _knock(str(address.get("base_url", _THIS_MACHINE)))
+            _knock(str(address.get("base_url", THIS_MACHINE)))
             client = APIClient(version="auto", timeout=int(limit), **address)
         except (DockerException, RequestException, OSError) as error:
             raise unavailable(error) from error

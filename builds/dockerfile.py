@@ -20,8 +20,12 @@ from paas.settings import BaseImages
 USER = 10001
 VENV = "/opt/venv"
 UV = "/opt/uv/bin/uv"
+UV_CACHE = "/tmp/uv"  # noqa: S108 - in the image, like all paths here
+NPM_CACHE = "/tmp/npm"  # noqa: S108 - the same
+_UV_UNCACHED = ("UV_NO_CACHE=1",)
+_UV_CACHED = (f"UV_CACHE_DIR={UV_CACHE}", "UV_LINK_MODE=copy")
+"""The cache is another filesystem while a build runs, so nothing of it can be linked."""
 _UV_SETTINGS = (
-    "UV_NO_CACHE=1",
     "UV_PYTHON_DOWNLOADS=never",
     f"UV_PROJECT_ENVIRONMENT={VENV}",
     "UV_SYSTEM_CERTS=1",
@@ -41,6 +45,8 @@ class Choices:
     bases: BaseImages
     uv: str
     indexes: tuple[str, ...] = ()
+    caches: bool = False
+    """Whether the builder can keep downloads from one build to the next."""
 
     @property
     def python_indexes(self) -> tuple[str, ...]:
@@ -82,13 +88,14 @@ def _python(plan: PythonPlan, choices: Choices, assets: str = "") -> list[str]:
         *(f"ARG {each}" for each in choices.python_indexes),
         _install_uv(choices),
         *_as_user({"PATH": f"{VENV}/bin:$PATH", "VIRTUAL_ENV": VENV}),
-        *(f"ARG {each}" for each in _UV_SETTINGS),
+        *(f"ARG {each}" for each in (*(_UV_CACHED if choices.caches else _UV_UNCACHED), *_UV_SETTINGS)),
         *first,
-        _run(_python_dependencies(plan, choices)),
+        _run(_python_dependencies(plan, choices), cache=UV_CACHE if choices.caches else ""),
         *([] if local else [everything]),
     ]
     if plan.package:
-        lines.append(_run([f"{UV} pip install --compile-bytecode --no-deps ."]))
+        own = [f"{UV} pip install --compile-bytecode --no-deps ."]
+        lines.append(_run(own, cache=UV_CACHE if choices.caches else ""))
     return lines
 
 
@@ -108,7 +115,8 @@ def _python_dependencies(plan: PythonPlan, choices: Choices) -> list[str]:
 
 
 def _node(plan: NodePlan, choices: Choices, *, stage: str = "") -> list[str]:
-    install = f"npm {' '.join(install_command(plan))} --cache /tmp/npm"
+    install = f"npm {' '.join(install_command(plan))} --cache {NPM_CACHE}"
+    installed = _run([install], cache=NPM_CACHE) if choices.caches else _run([install, f"rm -rf {NPM_CACHE}"])
     local = plan.local or not _plain_paths(plan.inputs)
     environment = {"PATH": "/app/node_modules/.bin:$PATH", "NODE_ENV": "production"}
     return [
@@ -117,7 +125,7 @@ def _node(plan: NodePlan, choices: Choices, *, stage: str = "") -> list[str]:
         *_as_user(environment),
         *(f"ARG {name}" for name in choices.node_indexes),
         *([f"{_COPY} . ."] if local else _copies(plan.inputs)),
-        _run([install, "rm -rf /tmp/npm"]),
+        installed,
         *([] if local else [f"{_COPY} . ."]),
         *(["RUN npm run build"] if plan.has_build else []),
     ]
@@ -133,8 +141,10 @@ def _as_user(environment: Mapping[str, str]) -> list[str]:
     return [f"ENV {pairs}", "WORKDIR /app", f"USER {USER}:{USER}"]
 
 
-def _run(commands: Iterable[str]) -> str:
-    return "RUN " + " \\\n && ".join(commands)
+def _run(commands: Iterable[str], *, cache: str = "") -> str:
+    """Return what runs the commands, with a folder for them to keep downloads in where `cache` names one."""
+    mount = f"--mount=type=cache,target={cache},uid={USER},gid={USER} " if cache else ""
+    return f"RUN {mount}" + " \\\n && ".join(commands)
 
 
 def _copies(inputs: tuple[tuple[str, str], ...]) -> list[str]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from builds.arguments import build_arguments
 from builds.base import Built, Say
+from builds.buildx import Buildx
 from builds.context import DOCKERFILE
 from builds.daemon import Daemon, FoundImage, ImageBuild, ImageRequest
 from builds.recipe import Recipe, read_recipe
@@ -42,12 +43,14 @@ class ImageBuilder:
         self._home_id = home_id
         self._environ = environ
         self._daemon = Daemon(environ)
+        self._buildx = Buildx(environ, scratch=settings.cache / "contexts")
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
         """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt."""
         arguments = await in_thread(build_arguments, self._settings, self._environ)
-        recipe = await in_thread(read_recipe, source, self._settings, arguments)
+        caches = await self._buildx.works()
+        recipe = await in_thread(read_recipe, source, self._settings, arguments, caches=caches)
         for line in recipe.news:
             say(line)
         request = ImageRequest(
@@ -57,8 +60,12 @@ class ImageBuilder:
             cached=not salt,
             limit=self._settings.build_limit,
         )
+        run = self._run_buildx if caches else self._run_classic
         async with self._free:
-            await self._run(request, recipe, source, build=build, say=say)
+            try:
+                await run(request, recipe, source, build=build, say=say)
+            except StepFailedError as error:
+                raise recipe.explained(error) from error
         return Built(await self._made(request, recipe), recipe.manifest)
 
     async def has(self, artifact: Artifact) -> bool:
@@ -84,7 +91,18 @@ class ImageBuilder:
             "mini.image.commit": build.commit,
         }
 
-    async def _run(
+    async def _run_buildx(
+        self, request: ImageRequest, recipe: Recipe, source: Source, *, build: Build, say: Say
+    ) -> None:
+        context, modified = recipe.context(self._labels(build)), int(build.created_at.timestamp())
+        try:
+            await self._buildx.build(request, context, source, modified=modified, say=say)
+        except asyncio.CancelledError:
+            with suppress(EngineUnavailableError):
+                await asyncio.shield(in_thread(self._daemon.remove, request.tag))
+            raise
+
+    async def _run_classic(
         self, request: ImageRequest, recipe: Recipe, source: Source, *, build: Build, say: Say
     ) -> None:
         running = ImageBuild(self._daemon, request, say=Relay(say))
@@ -96,8 +114,6 @@ class ImageBuilder:
         except asyncio.CancelledError:
             await asyncio.shield(_end(running, task))
             raise
-        except StepFailedError as error:
-            raise recipe.explained(error) from error
 
     async def _made(self, request: ImageRequest, recipe: Recipe) -> Image:
         found = await in_thread(self._daemon.find, request.tag)

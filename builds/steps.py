@@ -135,11 +135,11 @@ def sentence(message: str, *, step: str = "", instruction: str = "") -> PaasErro
         return disk_full()
     foreign = _FOREIGN.match(instruction)
     if foreign is not None and _NO_IMAGE.search(said):
-        return _no_base(foreign[1] or foreign[2], said)
+        return no_base(foreign[1] or foreign[2], said)
     if _NEEDS_BUILDKIT.search(said):
         return BuildFailedError(
-            f"{step or 'The Dockerfile'} needs BuildKit, and mini builds with Docker's classic builder: {said}. "
-            "Write the step without it."
+            f"{step or 'The Dockerfile'} needs BuildKit, and without `docker buildx` mini builds with Docker's classic "
+            f"builder: {said}. Install buildx, or write the step without it."
         )
     where = f"{step} failed" if step else "The Dockerfile cannot be built"
     return BuildFailedError(f"{where}: {said.rstrip('.')}.")
@@ -153,7 +153,8 @@ def disk_full() -> DiskFullError:
     )
 
 
-def _no_base(image: str, said: str) -> BuildFailedError:
+def no_base(image: str, said: str) -> BuildFailedError:
+    """Return the error for a base image that is not here and does not come."""
     return BuildFailedError(
         f"The base image {image} is not on this machine and cannot be pulled ({said.rstrip('.')}). Bring it here with "
         f"`docker pull {image}`, or build on another one: the FROM line of a Dockerfile, or for apps without one "

@@ -30,7 +30,7 @@ from paas.errors import (
 )
 from paas.settings import BaseImages, Settings
 from paas.store.database import Store
-from tests.dockerd import NODE, PYTHON, docker, inspect, needs_docker
+from tests.dockerd import NODE, PYTHON, docker, has_buildx, inspect, needs_docker
 from tests.eventually import eventually_async
 from tests.unit.builds.repos import WorkTree, git
 
@@ -243,12 +243,11 @@ async def test_two_exposed_ports_are_no_choice(shop: Workshop) -> None:
     ("dockerfile", "says"),
     [
         pytest.param(f"FROM {PYTHON}-debian\n", "no CMD and the commit no Procfile", id="nothing to run"),
-        pytest.param(f"FROM {PYTHON}\nRUN exit 3\nCMD x\n", "Step 2/3, `RUN exit 3`, failed with exit code 3", id="a command"),
+        pytest.param(f"FROM {PYTHON}\nRUN exit 3\nCMD x\n", "Step 2/., `RUN exit 3`, failed with exit code 3", id="a command"),
         pytest.param("FRM x\n", "unknown instruction: FRM", id="a typing error"),
         pytest.param(" \n", "The Dockerfile is empty", id="nothing in it"),
-        pytest.param(f"FROM {PYTHON}\nCOPY nothing /\n", "Step 2/2, `COPY nothing /`, failed: COPY failed", id="a missing file"),
+        pytest.param(f"FROM {PYTHON}\nCOPY nothing /\n", "Step 2/2, `COPY nothing /`, failed: .*nothing", id="a missing file"),
         pytest.param(f"FROM {PYTHON}\nCMD x \\", "goes on past the end of the file", id="an open end"),
-        pytest.param(f"FROM {PYTHON}\nRUN --mount=type=cache,target=/x true\n", "needs BuildKit", id="another builder's"),
         pytest.param("ARG BASE=mini-test/absent:1\nFROM $BASE\n", "base image mini-test/absent:1 .*docker pull mini-test/absent:1", id="no base"),
     ],
 )  # fmt: skip
@@ -258,6 +257,15 @@ async def test_a_dockerfile_that_cannot_be_built_is_explained_and_leaves_no_imag
     with pytest.raises(BuildFailedError, match=says):
         await shop.build({"Dockerfile": dockerfile})
     assert shop.tags() == []
+
+
+async def test_a_step_that_only_the_other_builder_knows_is_built_by_it_or_explained(shop: Workshop) -> None:
+    files: Files = {"Dockerfile": f"FROM {PYTHON}\nRUN --mount=type=cache,target=/x true\nCMD x\n"}
+    if has_buildx():
+        await shop.build(files)
+    else:
+        with pytest.raises(BuildFailedError, match=r"needs BuildKit.*Install buildx"):
+            await shop.build(files)
 
 
 async def test_a_base_image_that_is_out_of_reach_is_named_with_its_setting(shop: Workshop) -> None:

@@ -12,7 +12,6 @@ from websockets.sync.client import connect
 
 from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
-from tests.faults import talker
 from tests.faults.census import assert_no_orphans
 from tests.faults.lines import assert_each_kept_once
 from tests.faults.traffic import Traffic
