@@ -40,21 +40,13 @@ class Sample:
 
 def measure(load: Load, *, port: int, pid: int, known: Sequence[int]) -> Sample:
     """Return one run; `known` are the other processes that belong to it. Raises AssertionError on a failed request."""
-    argv = ["wrk", "-t1", f"-c{load.connections}", f"-d{load.seconds}", "--latency", "--timeout=10"]
-    argv += ["-H", f"Host: {HOST}", *(word for line in load.lines for word in ("-H", line))]
-    if load.script:
-        argv += ["-s", str(Path(__file__).parent / load.script)]
     busy, ours, theirs, children = _busy(), cpu(pid), sum(map(cpu, known)), _children()
     began = time.monotonic()
-    said = subprocess.run(
-        [*argv, f"http://127.0.0.1:{port}{load.path}"], capture_output=True, text=True, check=True
-    ).stdout
+    said = _wrk(load, port=port)
     elapsed = time.monotonic() - began
     used = cpu(pid) - ours
     own = used + sum(map(cpu, known)) - theirs + _children() - children
-    requests = int(_found(r"(\d+) requests in", said))
-    if "Non-2xx" in said or "Socket errors" in said or not requests:
-        raise AssertionError(said)
+    requests = _requests(said)
     return Sample(
         cost=used * 1e6 / requests,
         rate=float(_found(r"Requests/sec:\s+([\d.]+)", said)),
@@ -63,11 +55,32 @@ def measure(load: Load, *, port: int, pid: int, known: Sequence[int]) -> Sample:
     )
 
 
+def requests_of(load: Load, *, port: int) -> int:
+    """Have it done, and return how many requests that were. Raises AssertionError on a failed request."""
+    return _requests(_wrk(load, port=port))
+
+
 def cpu(pid: int) -> float:
     """Return the seconds of CPU that a process and its children have used."""
     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return (int(stat[11]) + int(stat[12])) / _TICK + sum(cpu(int(child)) for child in children)
+
+
+def _wrk(load: Load, *, port: int) -> str:
+    argv = ["wrk", "-t1", f"-c{load.connections}", f"-d{load.seconds}", "--latency", "--timeout=10"]
+    argv += ["-H", f"Host: {HOST}", *(word for line in load.lines for word in ("-H", line))]
+    if load.script:
+        argv += ["-s", str(Path(__file__).parent / load.script)]
+    argv.append(f"http://127.0.0.1:{port}{load.path}")
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def _requests(said: str) -> int:
+    requests = int(_found(r"(\d+) requests in", said))
+    if "Non-2xx" in said or "Socket errors" in said or not requests:
+        raise AssertionError(said)
+    return requests
 
 
 def _children() -> float:
