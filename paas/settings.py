@@ -68,6 +68,8 @@ class Settings:
     http: Address = Address("127.0.0.1", 8080)
     https: Address | None = DEFAULT_HTTPS
     """None turns HTTPS off. The default address is a wish: where it is taken, the server starts without HTTPS."""
+    routers: int = 1
+    """How many router processes share the listening sockets: each uses one core."""
     max_instances_per_type: int = 100
     boot_limit: float = 60.0
     stop_grace: float = 30.0
@@ -92,6 +94,7 @@ class Settings:
             listen=Address.parse(environ.get("MINI_LISTEN") or "127.0.0.1:8600", name="MINI_LISTEN"),
             http=Address.parse(environ.get("MINI_HTTP") or "127.0.0.1:8080", name="MINI_HTTP"),
             https=_https(environ.get("MINI_HTTPS") or str(DEFAULT_HTTPS)),
+            routers=_number(environ, "MINI_ROUTERS", 1, least=1, most=64),
             max_instances_per_type=_number(environ, "MINI_MAX_INSTANCES", 100),
             boot_limit=_number(environ, "MINI_BOOT_LIMIT", 60),
             stop_grace=_number(environ, "MINI_STOP_GRACE", 30),
@@ -240,8 +243,12 @@ def _https(text: str) -> Address | None:
     return None if text == "off" else Address.parse(text, name="MINI_HTTPS")
 
 
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+def _number(
+    environ: Mapping[str, str], name: str, default: int, *, least: int = 0, most: int | None = None
+) -> int:
     text = environ.get(name) or str(default)
     if not (text.isascii() and text.isdigit()):
         raise InvalidError(f"{name} must be a whole number; got {text!r}.")
+    if int(text) < least or (most is not None and int(text) > most):
+        raise InvalidError(f"{name} must be from {least} to {most}; got {text}.")
     return int(text)

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,7 +41,7 @@ async def _run(options: argparse.Namespace) -> None:
     https = None if options.https_fd is None else socket.socket(fileno=options.https_fd)
     router = RouterServer(socket.socket(fileno=options.listen_fd), lines=lines, https=https)
     router.apply(_last_table(options.table))
-    control = ControlServer(router, options.control, index=options.index)
+    control = ControlServer(router, options.control, index=options.index, code=options.code)
     await control.start()
     router.start()
     gc.freeze()  # What the start has made stays: no collection needs to look at it again.
@@ -49,10 +49,17 @@ async def _run(options: argparse.Namespace) -> None:
         os.write(options.ready_fd, b"\n")
         os.close(options.ready_fd)
     log.info("router started", extra={"index": options.index})
-    await stop.wait()
+    await _first_of(stop.wait(), router.until_retired())
     await router.stop()
     await control.stop()
     lines.close()
+
+
+async def _first_of(*ends: Coroutine[None, None, object]) -> None:
+    tasks = [asyncio.create_task(end) for end in ends]
+    _, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
 
 
 def _last_table(path: Path) -> RoutingTable:
@@ -66,6 +73,7 @@ def _last_table(path: Path) -> RoutingTable:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m paas.router", description=__doc__)
     parser.add_argument("--index", type=int, required=True, help="which of the routers this is, from 0")
+    parser.add_argument("--code", default="", help="the version of the code that it is, told to whoever asks")
     parser.add_argument("--listen-fd", type=int, required=True, help="the inherited listening socket")
     parser.add_argument("--https-fd", type=int, help="the one for HTTPS")
     parser.add_argument("--table", type=Path, required=True, help="the file with the last routing table")

@@ -23,10 +23,13 @@ Answer = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A router that answers: who it is, by the kernel's word, and the version of its table."""
+    """A router that answers: who it is, by the kernel's word, the version of its table, and what it says of itself."""
 
     pid: int
     version: int
+    code: str
+    """The version of its code."""
+    retiring: bool
 
 
 class RouterClient:
@@ -41,8 +44,16 @@ class RouterClient:
 
     async def push(self, table: RoutingTable) -> int:
         """Make the router follow `table`; return the version that it follows, at least the table's."""
-        answer = await self._ask(f'{{"do":"push","table":{to_json(table)}}}')
-        return _number(answer, "version")
+        version = _number(await self._ask(f'{{"do":"push","table":{to_json(table)}}}'), "version")
+        if version < table.version:
+            raise UnreachableError(
+                f"The router at {self._socket} follows table {version} still. It is restarted."
+            )
+        return version
+
+    async def retire(self) -> None:
+        """Have the router accept no more, and end once its clients have gone: another one has taken over."""
+        await self._ask('{"do":"retire"}')
 
     async def in_flight(self) -> Mapping[InstanceId, int]:
         """Return requests and upgraded connections under way per backend, draining ones included."""
@@ -80,7 +91,7 @@ class RouterClient:
         try:
             with self._connected() as door:
                 door.sendall(b'{"do":"hello"}\n')
-                version = _number(self._read(door), "version")
+                answer = self._read(door)
                 credentials = door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         except OSError as error:
             raise self._unreachable(error) from error
@@ -89,7 +100,12 @@ class RouterClient:
             raise UnreachableError(
                 f"The socket {self._socket} belongs to another user; remove it and start again."
             )
-        return Found(pid=pid, version=version)
+        return Found(
+            pid=pid,
+            version=_number(answer, "version"),
+            code=str(answer.get("code", "")),
+            retiring=answer.get("retiring") is True,
+        )
 
     def _listeners(self) -> Listeners:
         try:

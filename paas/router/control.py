@@ -16,12 +16,13 @@ MESSAGE_LIMIT = 64 * 1024 * 1024
 
 
 class ControlServer:
-    """Answers the control plane: the table, what is in flight, metrics, and the listening sockets themselves."""
+    """Answers the control plane: the table, what is in flight, metrics, the listening sockets, and when to retire."""
 
-    def __init__(self, router: RouterServer, path: Path, *, index: int) -> None:
+    def __init__(self, router: RouterServer, path: Path, *, index: int, code: str) -> None:
         self._router = router
         self._path = path
         self._index = index
+        self._code = code
         self._server: asyncio.Server | None = None
         self._verbs: dict[str, Callable[[Counts], Counts]] = {
             "hello": self._hello,
@@ -29,6 +30,7 @@ class ControlServer:
             "in_flight": self._in_flight,
             "close_backends": self._close_backends,
             "metrics": self._metrics,
+            "retire": self._retire,
         }
 
     async def start(self) -> None:
@@ -69,7 +71,13 @@ class ControlServer:
         await writer.drain()
 
     def _hello(self, _: Counts) -> Counts:
-        return {"pid": os.getpid(), "index": self._index, "version": self._router.balancer.version}
+        return {
+            "pid": os.getpid(),
+            "index": self._index,
+            "version": self._router.balancer.version,
+            "code": self._code,
+            "retiring": self._router.retiring,
+        }
 
     def _push(self, message: Counts) -> Counts:
         return {"version": self._router.apply(from_json(json.dumps(message["table"])))}
@@ -86,6 +94,10 @@ class ControlServer:
 
     def _metrics(self, _: Counts) -> Counts:
         return self._router.metrics()
+
+    def _retire(self, _: Counts) -> Counts:
+        self._router.retire()
+        return {}
 
     def _send_listeners(self, writer: asyncio.StreamWriter) -> None:
         # Nothing else is queued on this connection: it answers one message at a time.

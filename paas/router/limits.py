@@ -35,3 +35,5 @@ class Limits:
     """How late a deadline of a connection may be noticed."""
     stop: float = 5.0
     """For what is in flight when the router is told to stop."""
+    retire: float = 60.0
+    """For what is in flight, and for clients to leave by themselves, where another router has taken over."""

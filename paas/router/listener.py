@@ -2,11 +2,14 @@
 unseen."""
 
 import errno
+import logging
 import socket
 from dataclasses import dataclass
 
 from paas.errors import InvalidError
-from paas.settings import Address
+from paas.settings import DEFAULT_HTTPS, Address, Settings
+
+log = logging.getLogger(__name__)
 
 _BACKLOG = 4096
 
@@ -26,6 +29,25 @@ class Listeners:
         """Let go of both."""
         for listener in self.all():
             listener.close()
+
+
+def bind_all(settings: Settings) -> Listeners:
+    """Return what these settings ask for; raises InvalidError where an address cannot be had."""
+    http = bind(settings.http)
+    try:
+        return Listeners(http, _bind_https(settings.https))
+    except InvalidError:
+        http.close()
+        raise
+
+
+def are_wanted(found: Listeners, settings: Settings) -> bool:
+    """Return whether sockets that were found listen where these settings ask for."""
+    if not _satisfies(bound_address(found.http), settings.http):
+        return False
+    if settings.https is None or found.https is None:
+        return found.https is None and settings.https in (None, DEFAULT_HTTPS)
+    return _satisfies(bound_address(found.https), settings.https)
 
 
 def bind(address: Address, *, option: str = "--http") -> socket.socket:
@@ -56,6 +78,23 @@ def bound_address(listener: socket.socket) -> Address:
     """Return the address that a socket listens on."""
     host, port, *_ = listener.getsockname()
     return Address(host, port)
+
+
+def _bind_https(address: Address | None) -> socket.socket | None:
+    if address is None:
+        return None
+    try:
+        return bind(address, option="--https")
+    except InvalidError as error:
+        if address != DEFAULT_HTTPS:
+            raise
+        # Nobody asked for it: another server of this machine may well have it.
+        log.warning("there is no HTTPS: %s", error.message)
+        return None
+
+
+def _satisfies(bound: Address, wanted: Address) -> bool:
+    return wanted.port in (0, bound.port) and (wanted.host == bound.host or wanted.host == "localhost")
 
 
 def _choose(option: str) -> str:

@@ -117,7 +117,7 @@ class RouterProcess:
         self._ended.set()
 
 
-def router_argv(settings: Settings, *, index: int, log_fifo: Path) -> list[str]:
+def router_argv(settings: Settings, *, index: int, code: str, log_fifo: Path) -> list[str]:
     """Return the command of one router process."""
     return [
         sys.executable,
@@ -125,6 +125,7 @@ def router_argv(settings: Settings, *, index: int, log_fifo: Path) -> list[str]:
         "-m",
         "paas.router",
         f"--index={index}",
+        f"--code={code}",
         f"--listen-fd={_LISTENER}",
         f"--ready-fd={_READY}",
         f"--table={settings.routing_table}",

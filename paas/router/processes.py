@@ -4,23 +4,25 @@ process that is started again at once when it ends. It never forwards a byte its
 
 import asyncio
 import logging
-import socket
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
 
+from paas import __version__
 from paas.clock import Clock
 from paas.domain.ids import InstanceId
 from paas.domain.route import RoutingTable
 from paas.errors import InvalidError, PaasError, UnreachableError
 from paas.router.client import Answer, RouterClient
-from paas.router.listener import Listeners, bind, bound_address
+from paas.router.listener import Listeners, are_wanted, bind_all, bound_address
+from paas.router.member import Member, find_members
 from paas.router.process import RouterProcess, router_argv
 from paas.router.table import load, write_atomically
-from paas.settings import DEFAULT_HTTPS, Address, Settings
+from paas.settings import Address, Settings
 from paas.threads import in_thread
 
 T = TypeVar("T")
@@ -42,13 +44,15 @@ class Routers:
         *,
         clock: Clock,
         log_fifo: Callable[[str], Path],
-        count: int = 1,
+        code: str = __version__,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._log_fifo = log_fifo
-        self._clients = [RouterClient(settings.router_socket(index)) for index in range(count)]
-        self._processes: list[RouterProcess | None] = [None] * count
+        self._code = code
+        self._members: list[Member] = []
+        self._retiring: list[Member] = []
+        """Routers that others have taken over from: they accept no more, and end once their clients have gone."""
         self._keepers: list[asyncio.Task[None]] = []
         self._listeners: Listeners | None = None
         self._publishing = asyncio.Lock()
@@ -68,11 +72,12 @@ class Routers:
 
     @property
     def pids(self) -> list[int]:
-        """The routers that run now."""
+        """The routers that run now, retiring ones last."""
         return [process.pid for process in self._living()]
 
     async def start(self) -> None:
-        """Have every router running: take up those that an earlier control plane left, start the others.
+        """Have as many routers as are wanted: take up those of an earlier control plane, start the others. What is
+        left over, or runs other code than this, retires.
 
         Raises InvalidError where the address cannot be listened on, PaasError where a router does not come up.
         """
@@ -83,15 +88,26 @@ class Routers:
         ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._table = await self._last_table()
-        for index, client in enumerate(self._clients):
-            with suppress(UnreachableError):
-                self._processes[index] = await RouterProcess.find(client)
-        self._listeners = await self._take_listeners() or _bind(self._settings)
-        for index, process in enumerate(self._processes):
-            if process is None:
-                await self._start(index)
-        await asyncio.gather(*(self._push(index) for index in range(len(self._clients))))
-        self._keepers = [asyncio.create_task(self._keep(index)) for index in range(len(self._clients))]
+        found = await find_members(self._settings)
+        self._listeners = await self._take_listeners([member for member, _ in found])
+        if self._listeners is None:
+            await self._end([member for member, _ in found])
+            found, self._listeners = [], bind_all(self._settings)
+        fit = [member for member, about in found if about.code == self._code and not about.retiring]
+        self._members = fit[: self._settings.routers]
+        left_over = [member for member, _ in found if member not in self._members]
+        taken = {member.slot for member, _ in found}
+        for slot in islice(
+            (slot for slot in count() if slot not in taken), self._settings.routers - len(self._members)
+        ):
+            member = Member.at(slot, self._settings)
+            await self._start(member)
+            self._members.append(member)
+        self._retiring = left_over
+        await asyncio.gather(*map(self._push, self._all()))
+        self._keepers = [asyncio.create_task(self._keep(member)) for member in self._members]
+        for member in left_over:
+            await self._retire(member)
 
     async def publish(self, table: RoutingTable) -> None:
         """Make `table` the routing table; return once every living router follows it.
@@ -104,12 +120,15 @@ class Routers:
                 return
             await in_thread(write_atomically, numbered, self._settings.routing_table)
             self._table = numbered
-            await asyncio.gather(*(self._push(index) for index in range(len(self._clients))))
+            await asyncio.gather(*map(self._push, self._all()))
 
     async def in_flight(self) -> Mapping[InstanceId, int]:
-        """Return what is under way per backend over all routers, draining ones included."""
+        """Return what is under way per backend over all routers, draining ones included.
+
+        Raises UnreachableError where one that lives does not say: what it has must not pass for nothing.
+        """
         total: Counter[InstanceId] = Counter()
-        for counts in await self._ask_all(lambda client: client.in_flight()):
+        for counts in await asyncio.gather(*map(_in_flight_of, self._all())):
             total.update(counts)
         return total
 
@@ -124,17 +143,7 @@ class Routers:
     async def stop(self) -> None:
         """End every router: it accepts no more and finishes what is in flight for a few seconds."""
         await self._end_keepers()
-        for process in self._living():
-            process.terminate()
-        for process in self._living():
-            try:
-                async with asyncio.timeout(_STOP_LIMIT):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        for client_index in range(len(self._clients)):
-            self._settings.router_socket(client_index).unlink(missing_ok=True)
+        await self._end(self._all())
         self._let_go()
 
     async def detach(self) -> None:
@@ -143,27 +152,16 @@ class Routers:
         self._let_go()
 
     # -- the listening sockets --------------------------------------------------------------------------------
-    async def _take_listeners(self) -> Listeners | None:
-        """Return the sockets of a living router; where they are not those asked for, end the routers instead."""
-        for index in range(len(self._clients)):
-            if self._processes[index] is None:
-                continue
+    async def _take_listeners(self, found: Sequence[Member]) -> Listeners | None:
+        """Return the sockets of a living router; None where there is none, or they are not those asked for."""
+        for member in found:
             with suppress(UnreachableError):
-                listeners = await self._clients[index].listeners()
-                if _are_wanted(listeners, self._settings):
+                listeners = await member.client.listeners()
+                if are_wanted(listeners, self._settings):
                     return listeners
                 listeners.close()
-                await self._end_found()
                 return None
         return None
-
-    async def _end_found(self) -> None:
-        for index, process in enumerate(self._processes):
-            if process is not None:
-                process.terminate()
-                await process.wait()
-                process.close()
-                self._processes[index] = None
 
     def _listening(self) -> Listeners:
         if self._listeners is None:
@@ -171,34 +169,73 @@ class Routers:
         return self._listeners
 
     # -- processes --------------------------------------------------------------------------------------------
-    async def _start(self, index: int) -> None:
-        self._processes[index] = await RouterProcess.start(
-            router_argv(self._settings, index=index, log_fifo=self._log_fifo(f"router-{index}")),
+    async def _start(self, member: Member) -> None:
+        fifo = self._log_fifo(f"router-{member.slot}")
+        member.process = await RouterProcess.start(
+            router_argv(self._settings, index=member.slot, code=self._code, log_fifo=fifo),
             listeners=self._listening(),
             output=self._settings.server_logs / "router.log",
         )
 
-    async def _keep(self, index: int) -> None:
+    async def _keep(self, member: Member) -> None:
         """Start the router again whenever it ends, for as long as this task lives."""
         pause = 0.0
         while True:
-            process = self._processes[index]
+            process = member.process
             began = self._clock.monotonic()
             if process is not None:
                 await process.wait()
                 process.close()
-                self._processes[index] = None
-                log.warning("router ended, starting it again", extra={"index": index, "pid": process.pid})
+                member.process = None
+                log.warning(
+                    "router ended, starting it again", extra={"index": member.slot, "pid": process.pid}
+                )
             steady = process is not None and self._clock.monotonic() - began >= _STEADY
             if not steady and pause:
                 await self._clock.sleep(pause)
             pause = 0.0 if steady else min(_LONGEST_PAUSE, pause * 2 or 0.05)
             try:
-                await self._start(index)
+                await self._start(member)
                 async with self._publishing:
-                    await self._push(index)  # It may have read its file just before the last change.
+                    await self._push(member)  # It may have read its file just before the last change.
             except PaasError:
-                log.exception("router did not start", extra={"index": index})
+                log.exception("router did not start", extra={"index": member.slot})
+
+    async def _retire(self, member: Member) -> None:
+        """Have a router retire. Until it has ended it follows the table like all others."""
+        log.info("router retires", extra={"index": member.slot})
+        if process := member.process:
+            try:
+                await member.client.retire()
+            except UnreachableError:
+                process.terminate()
+            self._keepers.append(asyncio.create_task(self._see_off(member, process)))
+
+    async def _see_off(self, member: Member, process: RouterProcess) -> None:
+        await process.wait()
+        self._retiring.remove(member)
+        self._forget(member)
+
+    async def _end(self, members: Sequence[Member]) -> None:
+        """End routers, and return once they have: at the latest when their time is over."""
+        for member in members:
+            if process := member.living:
+                process.terminate()
+        for member in members:
+            if process := member.living:
+                try:
+                    async with asyncio.timeout(_STOP_LIMIT):
+                        await process.wait()
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
+            self._forget(member)
+
+    def _forget(self, member: Member) -> None:
+        if member.process is not None:
+            member.process.close()
+            member.process = None
+        self._settings.router_socket(member.slot).unlink(missing_ok=True)
 
     async def _end_keepers(self) -> None:
         for keeper in self._keepers:
@@ -206,14 +243,18 @@ class Routers:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._keepers = []
 
+    def _all(self) -> list[Member]:
+        return [*self._members, *self._retiring]
+
     def _living(self) -> list[RouterProcess]:
-        return [process for process in self._processes if process is not None and not process.ended]
+        return [process for member in self._all() if (process := member.living)]
 
     def _let_go(self) -> None:
-        for index, process in enumerate(self._processes):
-            if process is not None:
-                process.close()
-            self._processes[index] = None
+        for member in self._all():
+            if member.process is not None:
+                member.process.close()
+        self._members = []
+        self._retiring = []
         if self._listeners is not None:
             self._listeners.close()
             self._listeners = None
@@ -232,55 +273,32 @@ class Routers:
             self._offset = max(0, self._table.version + 1 - table.version)
         return replace(table, version=table.version + self._offset) if self._offset else table
 
-    async def _push(self, index: int) -> None:
-        process = self._processes[index]
-        if process is None or process.ended:
+    async def _push(self, member: Member) -> None:
+        process = member.living
+        if process is None:
             return
         try:
-            await self._clients[index].push(self._table)
+            await member.client.push(self._table)
         except UnreachableError:
             # It must not serve an old table: its successor reads the new one from the file.
-            log.warning("router does not take its table, ending it", extra={"index": index})
+            log.warning("router does not take its table, ending it", extra={"index": member.slot})
             process.kill()
             await process.wait()
 
     async def _ask_all(self, ask: Callable[[RouterClient], Coroutine[None, None, T]]) -> list[T]:
         answers = await asyncio.gather(
-            *(ask(client) for client, process in zip(self._clients, self._processes, strict=True) if process),
-            return_exceptions=True,
+            *(ask(member.client) for member in self._all() if member.living), return_exceptions=True
         )
         return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
-def _bind(settings: Settings) -> Listeners:
-    http = bind(settings.http)
+async def _in_flight_of(member: Member) -> Mapping[InstanceId, int]:
+    process = member.living
+    if process is None:
+        return {}
     try:
-        return Listeners(http, _bind_https(settings.https))
-    except InvalidError:
-        http.close()
+        return await member.client.in_flight()
+    except UnreachableError:
+        if process.ended:
+            return {}  # What it had has ended with it.
         raise
-
-
-def _bind_https(address: Address | None) -> socket.socket | None:
-    if address is None:
-        return None
-    try:
-        return bind(address, option="--https")
-    except InvalidError as error:
-        if address != DEFAULT_HTTPS:
-            raise
-        # Nobody asked for it: another server of this machine may well have it.
-        log.warning("there is no HTTPS: %s", error.message)
-        return None
-
-
-def _are_wanted(found: Listeners, settings: Settings) -> bool:
-    if not _satisfies(bound_address(found.http), settings.http):
-        return False
-    if settings.https is None or found.https is None:
-        return found.https is None and settings.https in (None, DEFAULT_HTTPS)
-    return _satisfies(bound_address(found.https), settings.https)
-
-
-def _satisfies(bound: Address, wanted: Address) -> bool:
-    return wanted.port in (0, bound.port) and (wanted.host == bound.host or wanted.host == "localhost")

@@ -44,6 +44,7 @@ class RouterServer:
         self._https = Door(https, loop=loop, opened=self._opened_securely) if https else None
         self._clients: set[ClientConnection] = set()
         self._last_gone = asyncio.Event()
+        self._retiring = asyncio.Event()
 
     def apply(self, table: RoutingTable) -> int:
         """Follow `table` from now on; return the version followed, which is never lower than before."""
@@ -55,6 +56,25 @@ class RouterServer:
         """Accept connections."""
         for door in self._doors():
             door.open()
+
+    def retire(self) -> None:
+        """Accept no more: another router does. Each client is told with its next answer that it has to connect anew."""
+        self._context.stopping = True
+        for door in self._doors():
+            door.close()
+        self._retiring.set()
+
+    @property
+    def retiring(self) -> bool:
+        """Whether it was told to retire."""
+        return self._retiring.is_set()
+
+    async def until_retired(self) -> None:
+        """Return once it was told to retire, and its last client has gone or had the time to."""
+        await self._retiring.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._context.limits.retire):
+                await self._emptied()
 
     async def stop(self) -> None:
         """Accept no more, finish what is in flight for a few seconds, cut the rest."""

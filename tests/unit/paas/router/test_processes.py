@@ -5,23 +5,19 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from paas.clock import SystemClock
 from paas.domain.ids import InstanceId
 from paas.domain.route import RoutingTable
 from paas.errors import InvalidError, UnreachableError
 from paas.router.client import RouterClient
 from paas.router.processes import Routers
-from paas.settings import DEFAULT_HTTPS, Address, Settings
+from paas.settings import DEFAULT_HTTPS, Address
 from tests.eventually import eventually_async
 from tests.unit.paas.router.harness import (
-    HOST,
     LOCALHOST,
     a_backend,
     answering,
@@ -30,6 +26,7 @@ from tests.unit.paas.router.harness import (
     status_of,
     table,
 )
+from tests.unit.paas.router.home import REQUEST, a_home, get, started
 
 pytestmark = pytest.mark.anyio
 
@@ -38,69 +35,6 @@ pytestmark = pytest.mark.anyio
 def anyio_backend() -> str:
     """Routers are watched from the control plane's loop."""
     return "asyncio"
-
-
-REQUEST = b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
-
-
-class Home:
-    """A state directory, with the FIFOs that a log plane would read."""
-
-    def __init__(self, path: Path) -> None:
-        self.settings = Settings(home=path, http=Address(LOCALHOST, 0), https=None)
-        self._held: dict[str, int] = {}
-
-    def routers(
-        self, *, count: int = 1, http: Address | None = None, https: Address | None = None
-    ) -> Routers:
-        settings = replace(self.settings, http=http or self.settings.http, https=https)
-        return Routers(settings, clock=SystemClock(), log_fifo=self.fifo, count=count)
-
-    def fifo(self, name: str) -> Path:
-        path = self.settings.home / name
-        if name not in self._held:
-            os.mkfifo(path, 0o600)
-            self._held[name] = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-        return path
-
-    def lines(self, name: str) -> str:
-        try:
-            return os.read(self._held[name], 65536).decode()
-        except BlockingIOError:
-            return ""
-
-    def close(self) -> None:
-        for descriptor in self._held.values():
-            os.close(descriptor)
-
-
-@asynccontextmanager
-async def a_home(path: Path) -> AsyncIterator[Home]:
-    home = Home(path)
-    try:
-        yield home
-    finally:
-        home.close()
-
-
-@asynccontextmanager
-async def started(home: Home, *, count: int = 1) -> AsyncIterator[Routers]:
-    routers = home.routers(count=count)
-    await routers.start()
-    try:
-        yield routers
-    finally:
-        await routers.stop()
-
-
-async def get(routers: Routers) -> bytes:
-    reader, writer = await asyncio.open_connection(routers.address.host, routers.address.port)
-    try:
-        writer.write(REQUEST)
-        async with asyncio.timeout(10):
-            return await reader.read()
-    finally:
-        writer.close()
 
 
 async def test_a_published_table_is_served_and_its_requests_are_logged(tmp_path: Path) -> None:
