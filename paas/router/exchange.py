@@ -245,13 +245,22 @@ class Exchange:
         self._client.deadline.set(limits.first_byte if waits else limits.idle)
 
     def _unanswered(self) -> None:
-        kept = self._connection is not None and self._connection.reused
-        if kept and not self._heard and not self._repeated and self._app and may_be_repeated(self._head):
-            self._repeated = True
-            self._leave(reuse=False)
-            self._connect(self._app)
-        else:
+        app, backend, connection = self._app, self._backend, self._connection
+        possible = not self._heard and not self._repeated and may_be_repeated(self._head)
+        if app is None or backend is None or connection is None or not possible:
             self._refuse(H13)
+        elif app.choose(without=(backend,)) is not None:
+            backend.set_aside()  # It may be dying: its last breath would take the second try too.
+            self._repeat(app)
+        elif connection.reused:
+            self._repeat(app)
+        else:
+            self._refuse(H13)  # What killed it, if the request did, does not get to kill it again.
+
+    def _repeat(self, app: LiveApp) -> None:
+        self._repeated = True
+        self._leave(reuse=False)
+        self._connect(app)
 
     # -- the end ----------------------------------------------------------------------------------------------
     def _answered(self, *, reuse: bool) -> None:

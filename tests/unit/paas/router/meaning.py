@@ -1,5 +1,6 @@
 """What requests mean, by the word of parsers that are not ours: llhttp (httptools) and h11."""
 
+import re
 from dataclasses import dataclass, field
 
 import h11
@@ -32,10 +33,9 @@ class Meaning:
     @property
     def core(self) -> tuple[bytes, bytes, bytes, bytes]:
         """What a backend acts on. A target with an authority means the path and the host in it."""
-        if self.target.lower().startswith(b"http://"):
-            host, _, path = self.target[7:].partition(b"/")
-            host, question, query = host.partition(b"?")
-            return self.method, (b"/" + question + query if question else b"/") + path, host, self.body
+        if match := re.fullmatch(rb"(?i:http)://([^/?]*)(.*)", self.target):
+            path = match[2] if match[2].startswith(b"/") else b"/" + match[2]
+            return self.method, path, match[1], self.body
         return self.method, self.target, self.host, self.body
 
 

@@ -259,6 +259,42 @@ async def test_a_get_is_not_sent_a_third_time() -> None:
     assert [head.split(b" ")[1] for head in heads] == [b"/1", b"/2", b"/2"]
 
 
+async def test_a_get_whose_backend_dies_on_a_fresh_connection_goes_to_another_one() -> None:
+    heads: list[bytes] = []
+    async with (
+        a_router() as router,
+        a_backend(saying(b"")) as dying,
+        a_backend(answering(seen=heads)) as living,
+    ):
+        router.route(dying, living)
+        assert {status_of(await router.get(f"/{number}")) for number in range(10)} == {200}
+    assert len(heads) == 10
+
+
+async def test_a_get_that_kills_its_only_backend_is_not_sent_again() -> None:
+    heads: list[bytes] = []
+
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await head_of(reader))
+
+    async with a_router() as router, a_backend(die) as address:
+        router.route(address)
+        assert status_of(await router.get()) == 503
+    assert len(heads) == 1
+
+
+async def test_a_get_that_kills_every_backend_kills_two_at_most() -> None:
+    heads: list[bytes] = []
+
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await head_of(reader))
+
+    async with a_router() as router, a_backend(die) as one, a_backend(die) as two, a_backend(die) as three:
+        router.route(one, two, three)
+        assert status_of(await router.get()) == 503
+    assert len(heads) == 2
+
+
 async def test_a_post_never_meets_a_dead_kept_connection() -> None:
     heads: list[bytes] = []
     async with a_router() as router, a_backend(dying_when_asked_twice(heads)) as address:
