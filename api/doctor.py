@@ -46,7 +46,7 @@ def _apps(here: Services, exposed: list[str]) -> Iterator[Finding]:
         sentence = "Apps run as this user: push only code that you trust as you trust yourself."
         yield _finding("trust", level="warning", message=sentence)
     for listener in exposed:
-        sentence = f"{listener} can be reached beside the router: let the app bind ${{HOST:-127.0.0.1}}."
+        sentence = f"{listener} can be reached beside the router: let the app bind $HOST."
         yield _finding("exposure", level="warning", message=sentence)
 
 

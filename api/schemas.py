@@ -47,6 +47,9 @@ class Server(Document):
 
     version: str
     home: str
+    home_id: str
+    """Marks what this home has made: the label `mini.home` of its containers and networks, `mini.image.home` of its
+    images, MINI_HOME_ID of its processes."""
     engine: str
     socket: str
     api: str

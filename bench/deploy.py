@@ -82,7 +82,7 @@ def _boot(mini: Mini) -> float:
     folder.mkdir(exist_ok=True)
     (folder / "web.py").write_text(web()["web.py"])
     port = 19_000 + int.from_bytes(os.urandom(2), "big") % 900
-    environ = {**os.environ, "PORT": str(port), "PS": "web.1", "MINI_RELEASE": "v0"}
+    environ = {**os.environ, "HOST": "127.0.0.1", "PORT": str(port), "PS": "web.1", "MINI_RELEASE": "v0"}
     began = time.perf_counter()
     with subprocess.Popen(
         ["python3", "web.py"], cwd=folder, env=environ, stdout=subprocess.DEVNULL

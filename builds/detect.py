@@ -50,10 +50,14 @@ def _default(source: Source, python: PythonPlan | None, node: NodePlan | None) -
     if python is None and source.entry("Dockerfile"):
         raise BuildFailedError(
             "The commit has a Dockerfile and no Procfile, and the process engine runs no containers. "
-            f"{_ADVICE} `web: ./run --port $PORT`."
+            f"{_ADVICE} `web: ./run --host $HOST --port $PORT`."
         )
     example = (
-        "web: gunicorn app:app" if python else "web: node server.js" if node else "web: ./server --port $PORT"
+        "web: gunicorn app:app --bind $HOST:$PORT"
+        if python
+        else "web: node server.js"
+        if node
+        else "web: ./server --host $HOST --port $PORT"
     )
     raise BuildFailedError(
         f"The commit has no Procfile, so mini cannot know what to run. {_ADVICE} `{example}`."

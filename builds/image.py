@@ -131,7 +131,7 @@ class ImageBuilder:
             return (
                 "The Dockerfile has no CMD and the commit no Procfile, so mini cannot know what to run. End the "
                 'Dockerfile with a line such as `CMD ["./server"]`, or add a Procfile with a line such as '
-                "`web: ./server --port $PORT`."
+                "`web: ./server --host $HOST --port $PORT`."
             )
         return None
 

@@ -16,6 +16,7 @@ class Server(TypedDict):
 
     version: str
     home: str
+    home_id: str
     engine: str
     socket: str
     api: str

@@ -48,6 +48,7 @@ async def status(here: Here) -> schemas.Server:
     return schemas.Server(
         version=__version__,
         home=str(here.settings.home),
+        home_id=await in_thread(here.store.meta.home_id),
         engine=here.engine.value,
         socket=str(here.settings.control_socket),
         api=here.api_address,

@@ -20,6 +20,7 @@ from paas.errors import InvalidError, NotFoundError, PaasError
 
 commands = Commands()
 
+_HOST = "127.0.0.1"
 _FIRST_PORT = 5000
 _PORTS_PER_TYPE = 100
 
@@ -78,7 +79,7 @@ def _environment(mini: Invocation, env_file: Path) -> dict[str, str]:
     variables = _config_of_app(mini)
     if env_file.exists():
         variables |= read_env(env_file.read_text(encoding="utf-8"), source=str(env_file))
-    return {**mini.environ, "PYTHONUNBUFFERED": "1", **variables}
+    return {**mini.environ, "HOST": _HOST, "PYTHONUNBUFFERED": "1", **variables}
 
 
 def _config_of_app(mini: Invocation) -> dict[str, str]:

@@ -8,7 +8,7 @@ import sys
 import threading
 
 PART = json.loads(sys.argv[1])
-HOST = os.environ.get("HOST", "127.0.0.1")
+HOST = os.environ["HOST"]
 
 
 def wait(seconds: float) -> None:

@@ -7,7 +7,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        body = f"{MARK} {os.environ['PS']} {os.environ.get('MINI_RELEASE')} {os.getpid()}".encode()
+        body = f"{MARK} {os.environ['PS']} {os.environ.get('MINI_RELEASE')} {os.environ.get('MINI_INSTANCE_ID')}".encode()
         if self.path.startswith("/env/"):
             body = os.environ.get(self.path[5:], "<unset>").encode()
         if self.path.startswith("/exit/"):
@@ -38,7 +38,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 MARK = "one"
 class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
-server = Server(("127.0.0.1", int(os.environ["PORT"])), Handler)
+server = Server((os.environ["HOST"], int(os.environ["PORT"])), Handler)
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 print("listening", flush=True)
 server.serve_forever()
@@ -53,30 +53,45 @@ stopped.wait()
 print("worker done", flush=True)
 """
 
-BACKED = WEB.replace("import http.server", "import sqlite3, http.server").replace(
+BACKED = WEB.replace("import http.server", "import urllib.request, http.server").replace(
     'body = f"{MARK}',
-    'body = sqlite3.connect(os.environ["DATABASE_URL"][10:]).execute("SELECT * FROM t").fetchone()[0].encode() '
-    'if self.path == "/row" else f"{MARK}',
+    'body = urllib.request.urlopen(os.environ["STORE_URL"]).read() if self.path == "/row" else f"{MARK}',
 )
-"""The same, which answers `/row` from the backing database."""
+"""The same, which answers `/row` from a backing service."""
+
+GATE = """
+import sys, threading, urllib.error, urllib.request
+
+def wait(url):
+    while True:
+        try:
+            return urllib.request.urlopen(url).close()
+        except urllib.error.HTTPError:
+            threading.Event().wait(0.02)
+
+if __name__ == "__main__":
+    wait(sys.argv[1])
+"""
+"""`gate.py`: waits until there is something at a URL of the backing service."""
 
 GATED = f"""
-import os, threading
-while os.environ["PS"] == "web.2" and not os.path.exists(os.environ["GATE"]):
-    threading.Event().wait(0.02)
+import os, gate
+if os.environ["PS"] == "web.2" and "GATE" in os.environ:
+    gate.wait(os.environ["GATE"])
 {WEB}"""
-"""The same, whose second instance does not listen before there is a file."""
+"""The same, whose second instance does not listen before its gate opens."""
 
 FAMILY = """
-import os, signal, subprocess, sys
+import signal, subprocess, sys
 child = "import signal, time; signal.signal(15, lambda *_: (print('child got TERM', flush=True), exit())); time.sleep(600)"
-print("family", os.getpid(), subprocess.Popen([sys.executable, "-c", child]).pid, flush=True)
+subprocess.Popen([sys.executable, "-c", child, sys.argv[1]])
 signal.pause()
 """
+"""Two processes that have the argument of the first on their command lines."""
 
 
 def web(mark: str = "one", **files: str) -> dict[str, str]:
-    """An app with a web process that answers with its mark, its name, its release and its pid."""
+    """An app with a web process that answers with its mark, its name, its release and its instance's id."""
     return {
         "Procfile": "web: python3 web.py\n",
         "web.py": WEB.replace('MARK = "one"', f'MARK = "{mark}"'),

@@ -6,13 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.engines import PROCESSES, Engine, Row, Running
 from tests.e2e.machine import LocalConnection
 from tests.e2e.results import Answer, Result, Snapshot
 from tests.eventually import eventually
@@ -27,6 +28,8 @@ class Mini:
 
     home: Path
     environ: dict[str, str] = field(default_factory=dict)
+    engine: Engine = PROCESSES
+    _home_id: str = ""
 
     def __post_init__(self) -> None:
         self.environ = {
@@ -36,7 +39,7 @@ class Mini:
             "MINI_LISTEN": "127.0.0.1:0",
             "MINI_HTTP": "127.0.0.1:0",
             "MINI_HTTPS": "off",
-            "MINI_ENGINE": "process",
+            **self.engine.settings,
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_AUTHOR_NAME": "tester",
             "GIT_AUTHOR_EMAIL": "tester@example.com",
@@ -126,6 +129,31 @@ class Mini:
         return document
 
     @property
+    def home_id(self) -> str:
+        """What marks all that is made for the home, once its server has run."""
+        self._home_id = self._home_id or self.status()["home_id"]
+        return self._home_id
+
+    def inhabitants(self) -> dict[str, str]:
+        """Return all that runs for the home but its planes, each with the id of its instance; builds have none."""
+        return self.engine.inhabitants(self.home, self.home_id)
+
+    def artifacts(self) -> set[str]:
+        """Return the artifacts that the home has."""
+        return self.engine.artifacts(self.home, self.home_id)
+
+    def empty(self) -> None:
+        """Destroy every app; nothing of them may be left."""
+        for app in self.json("apps"):
+            self.ok("destroy", "-a", app["name"], "--confirm", app["name"])
+        eventually(lambda: self._assert_nothing_remains())
+
+    def _assert_nothing_remains(self) -> bool:
+        remains = self.engine.remains(self.home, self.home_id)
+        assert not remains, remains
+        return True
+
+    @property
     def http(self) -> tuple[str, int]:
         """The router's address."""
         host, _, port = self.api("/v1/server")["http"].rpartition(":")
@@ -137,9 +165,15 @@ class Mini:
         document: list[dict[str, Any]] = self.json("ps", "-a", app)
         return document
 
-    def pids(self, app: str) -> dict[str, int]:
-        """Return the pid of each instance that is up."""
-        return {row["name"]: row["pid"] for row in self.instances(app) if row["state"] == "up"}
+    def running(self, app: str) -> dict[str, Running]:
+        """Return each instance of the release that serves, if it is up."""
+        serving = self.serving(app)
+        rows = self.instances(app)
+        return self.named([row for row in rows if (row["state"], row["release"]) == ("up", serving)])
+
+    def named(self, rows: Iterable[Row]) -> dict[str, Running]:
+        """Return who is meant by each of these rows of `mini ps --json`, by name."""
+        return {row["name"]: self.engine.running(row) for row in rows}
 
     def instances(self, app: str) -> list[dict[str, Any]]:
         """Return the same rows from the API: quicker than a command where they are asked for often."""
@@ -157,26 +191,26 @@ class Mini:
         return Snapshot(
             releases=tuple(row["version"] for row in releases),
             current=self.serving(app),
-            pids=self.pids(app),
+            running=self.running(app),
             formation=self.api(f"/v1/apps/{app}/formation")["types"],
         )
 
     @contextmanager
     def unchanged(self, app: str) -> Iterator[None]:
-        """Assert that the block leaves the app's releases, formation and pids as they are."""
+        """Assert that the block leaves the app's releases, formation and instances as they are."""
         before = self.snapshot(app)
         yield
         assert self.snapshot(app) == before
 
-    def up(self, app: str, **counts: int) -> dict[str, int]:
-        """Wait until exactly so many instances of each type are up and return their pids."""
+    def up(self, app: str, **counts: int) -> dict[str, Running]:
+        """Wait until exactly so many instances of each type are up and return all there are."""
 
-        def reached() -> dict[str, int]:
+        def reached() -> dict[str, Running]:
             rows = self.instances(app)
             for name, count in counts.items():
                 states = [row["state"] for row in rows if row["type"] == name]
                 assert states == ["up"] * count, rows
-            return {row["name"]: row["pid"] for row in rows}
+            return self.named(rows)
 
         return eventually(reached, within=30)
 
@@ -270,12 +304,3 @@ class Repository:
 def kill(pid: int) -> None:
     """`kill -9` of one process that the test itself started."""
     os.kill(pid, signal.SIGKILL)
-
-
-def alive(pid: int) -> bool:
-    """Return whether a process of that pid runs, zombies aside."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"

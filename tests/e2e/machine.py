@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,29 @@ def need(program: str) -> None:
         if os.environ.get("MINI_TEST_REQUIRE") == "all":
             pytest.fail(missing)
         pytest.skip(missing)
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process of that pid runs, zombies aside."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def processes(*words: str) -> list[int]:
+    """Return the processes that have all these words on their command line, those in containers too."""
+    wanted = {word.encode() for word in words}
+    numbers = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [pid for pid in numbers if wanted <= set(_command_line(pid)) and alive(pid)]
+
+
+def _command_line(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def free_port() -> int:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.e2e.engines import Running
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -44,5 +46,5 @@ class Snapshot:
 
     releases: tuple[int, ...]
     current: int | None
-    pids: Mapping[str, int]
+    running: Mapping[str, Running]
     formation: Mapping[str, int]

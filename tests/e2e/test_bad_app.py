@@ -3,12 +3,12 @@
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.e2e import apps
-from tests.e2e.harness import Mini, Repository, alive, kill
+from tests.e2e.harness import Mini, Repository
+from tests.e2e.machine import processes
 from tests.e2e.results import Result
 from tests.eventually import eventually
 
@@ -16,9 +16,10 @@ Make = Callable[[str], Repository]
 SETTINGS = {"MINI_BOOT_LIMIT": "5", "MINI_STOP_GRACE": "1", "MINI_DRAIN_LIMIT": "2"}
 
 NEVER_BINDS = "import time\nprint('waiting for godot', flush=True)\nwhile True: time.sleep(60)\n"
-ANOTHER_PORT = "import http.server\nhttp.server.HTTPServer(('127.0.0.1', 0), http.server.BaseHTTPRequestHandler).serve_forever()\n"
+ANOTHER_PORT = "import http.server, os\nhttp.server.HTTPServer((os.environ['HOST'], 0), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 EXITS_AT_ONCE = "raise SystemExit('no database here')\n"
 DAEMON = "import os, sys\nif os.fork(): sys.exit(0)\nos.setsid()\n" + apps.WEB
+LEAVES = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    time.sleep(600)\n"
 LATE = "import threading\nthreading.Event().wait(1)\n" + apps.WEB
 DEAF = apps.WORKER.replace("lambda *_: stopped.set()", "signal.SIG_IGN")
 FAILING_CHECK = '{"healthchecks": {"web": [{"type": "startup", "path": "/exit/7", "attempts": 1}]}}'
@@ -39,7 +40,8 @@ def serves_on(mini: Mini, *, added: int = 1) -> Iterator[None]:
     before = mini.snapshot("shop")
     yield
     after = mini.snapshot("shop")
-    assert (after.current, after.pids, after.formation) == (before.current, before.pids, before.formation)
+    assert (after.current, after.formation) == (before.current, before.formation)
+    assert after.running == before.running
     assert len(after.releases) == len(before.releases) + added
     assert after.releases == tuple(range(len(after.releases), 0, -1))
     assert mini.get("shop").startswith("one web.1 ")
@@ -113,9 +115,9 @@ def test_a_config_change_that_breaks_the_app_is_not_kept(mini: Mini, repository:
         {**files, "web.py": "import os\nif 'BREAK' in os.environ: raise SystemExit(9)\n" + files["web.py"]}
     )
     fragile.create()
-    before = mini.pids("fragile")
+    before = mini.running("fragile")
     mini.run("config", "set", "BREAK=1", "-a", "fragile").refused(12, "web.1", "exit 9")
-    assert mini.pids("fragile") == before
+    assert mini.running("fragile") == before
     assert "BREAK" not in mini.json("config", "-a", "fragile")
     assert mini.serving("fragile") == 1
 
@@ -137,22 +139,19 @@ def test_an_app_that_binds_late_is_waited_for(mini: Mini, repository: Make) -> N
 def test_an_app_that_ignores_the_term_signal_is_killed_after_the_grace(mini: Mini, repository: Make) -> None:
     deaf = repository("deaf").write({**apps.web_and_worker(), "worker.py": DEAF}).create()
     mini.ok("scale", "worker=1", "-a", deaf.name)
-    pid = mini.up("deaf", worker=1)["worker.1"]
+    worker = mini.up("deaf", worker=1)["worker.1"]
     mini.ok("scale", "worker=0", "-a", deaf.name)
-    eventually(lambda: not alive(pid), within=15)
+    eventually(lambda: not worker.is_alive(), within=15)
     eventually(lambda: not [row for row in mini.instances("deaf") if row["type"] == "worker"])
 
 
-def test_a_daemon_that_left_its_group_goes_with_its_instance(
-    mini: Mini, repository: Make, tmp_path: Path
-) -> None:
-    pidfile = tmp_path / "daemon.pid"
-    daemon = f"import os, pathlib, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    pathlib.Path({str(pidfile)!r}).write_text(str(os.getpid()))\n    time.sleep(600)\n"
-    repository("forking").write({**apps.web(), "web.py": daemon + apps.WEB}).create()
-    pid = int(eventually(lambda: pidfile.exists() and pidfile.read_text()))
-    assert alive(pid)
+def test_a_daemon_that_left_its_group_goes_with_its_instance(mini: Mini, repository: Make) -> None:
+    files = {**apps.web(Procfile="web: python3 web.py $MINI_INSTANCE_ID\n"), "web.py": LEAVES + apps.WEB}
+    repository("forking").write(files).create()
+    (row,) = mini.instances("forking")
+    eventually(lambda: len(processes("web.py", row["id"])) == 2)
     mini.ok("scale", "web=0", "-a", "forking")
-    eventually(lambda: not alive(pid), within=15)
+    eventually(lambda: not processes("web.py", row["id"]), within=15)
 
 
 def test_a_port_that_another_program_took_is_passed_over(mini: Mini, shop: Repository) -> None:
@@ -183,9 +182,9 @@ def listening(port: int) -> Iterator[bool]:
 
 
 def test_a_crash_is_restarted_and_counted(mini: Mini, shop: Repository) -> None:
-    pid = mini.up("shop", web=1)["web.1"]
-    kill(pid)
-    eventually(lambda: mini.pids("shop").get("web.1") not in (None, pid), within=20)
+    first = mini.up("shop", web=1)["web.1"]
+    first.kill()
+    eventually(lambda: mini.running("shop").get("web.1") not in (None, first), within=20)
     row = next(row for row in mini.ps("shop") if row["name"] == "web.1")
     assert row["restarts"] == 1
     assert mini.get("shop").startswith("one web.1 ")

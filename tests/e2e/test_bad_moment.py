@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,52 +11,49 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import apps
+from tests.e2e.backing import Backing
 from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
 
 Make = Callable[[str], Repository]
 SETTINGS = {"MINI_BUILD_LIMIT": "6", "MINI_DRAIN_LIMIT": "2"}
-WAIT_FOR_IT = "while [ -e $HOLD ]; do sleep 0.05; done"
+GATE = "gate"
 
 
 @pytest.fixture
-def hold(tmp_path: Path) -> Path:
-    """A file that a release command waits for to go."""
-    return tmp_path / "hold"
-
-
-@pytest.fixture
-def shop(mini: Mini, repository: Make, hold: Path) -> Iterator[Repository]:
-    """An app whose release phase lasts as long as there is `hold`."""
-    made = repository("shop").write(apps.web_and_worker(release=f"HOLD={hold}; {WAIT_FOR_IT}")).create()
+def shop(mini: Mini, repository: Make, backing: Backing) -> Iterator[Repository]:
+    """An app whose release phase lasts until the gate of the backing service is open, as it is at first."""
+    backing.put(GATE)
+    files = apps.web_and_worker(release=f"python3 gate.py {backing.url(GATE)}")
+    made = repository("shop").write({**files, "gate.py": apps.GATE}).create()
     yield made
     mini.ok("destroy", "-a", "shop", "--confirm", "shop")
 
 
 @contextmanager
-def releasing(mini: Mini, shop: Repository, hold: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A push of a second version that stands in its release phase until `hold` goes."""
-    hold.touch()
+def releasing(mini: Mini, shop: Repository, backing: Backing) -> Iterator["subprocess.Popen[str]"]:
+    """A push of a second version that stands in its release phase to the end of the block."""
+    backing.remove(GATE)
     shop.write(apps.web("two", Procfile=(shop.path / "Procfile").read_text())).commit()
     push = mini.started("mini", "push", cwd=shop.path)
     try:
         eventually(lambda: any(row["type"] == "release" for row in mini.instances("shop")))
         yield push
     finally:
-        hold.unlink(missing_ok=True)
+        backing.put(GATE)
         push.communicate(timeout=60)
 
 
 def test_while_another_one_releases_a_command_that_will_not_wait_is_exit_5(
-    mini: Mini, shop: Repository, hold: Path
+    mini: Mini, shop: Repository, backing: Backing
 ) -> None:
-    with releasing(mini, shop, hold):
+    with releasing(mini, shop, backing):
         mini.run("config", "set", "A=1", "--wait-lock", "0", "-a", "shop").refused(5, "--wait-lock")
     assert mini.serving("shop") == 2
 
 
-def test_releasing_commands_of_one_app_queue(mini: Mini, shop: Repository, hold: Path) -> None:
-    with releasing(mini, shop, hold) as push:
+def test_releasing_commands_of_one_app_queue(mini: Mini, shop: Repository, backing: Backing) -> None:
+    with releasing(mini, shop, backing) as push:
         queued = mini.started("mini", "config", "set", "A=1", "-a", "shop")
         eventually(lambda: len(mini.api("/v1/apps/shop/deployments?limit=9")) == 3)
     _, err = queued.communicate(timeout=60)
@@ -67,15 +63,15 @@ def test_releasing_commands_of_one_app_queue(mini: Mini, shop: Repository, hold:
 
 
 def test_ctrl_c_in_the_release_phase_leaves_the_old_release_serving(
-    mini: Mini, shop: Repository, hold: Path
+    mini: Mini, shop: Repository, backing: Backing
 ) -> None:
-    before = mini.pids("shop")
-    with releasing(mini, shop, hold) as push:
+    before = mini.running("shop")
+    with releasing(mini, shop, backing) as push:
         os.kill(push.pid, signal.SIGINT)
         _, err = push.communicate(timeout=30)
         assert push.returncode == 130, err
         assert "Traceback" not in err
-    assert (mini.serving("shop"), mini.pids("shop")) == (1, before)
+    assert (mini.serving("shop"), mini.running("shop")) == (1, before)
     assert mini.json("releases", "-a", "shop")[0]["status"] != "succeeded"
     eventually(lambda: not [row for row in mini.instances("shop") if row["one_off"]])
     shop.push()
@@ -122,7 +118,8 @@ def test_a_rollback_to_an_artifact_that_is_gone_is_exit_14_and_takes_no_number(
     first = mini.json("builds", "-a", "shop")[0]["artifact"]
     shop.write(apps.web_and_worker("two")).commit()
     shop.push()
-    shutil.rmtree(mini.home / "slugs" / first)
+    eventually(lambda: {row["release"] for row in mini.instances("shop")} == {2})
+    mini.engine.lose(mini.home, first)
     with mini.unchanged("shop"):
         mini.run("rollback", "v1", "-a", "shop").refused(14, "v1", "gone")
 
@@ -157,9 +154,9 @@ def test_config_before_the_first_build_is_a_release_that_starts_nothing(mini: Mi
 def test_destroying_an_app_frees_its_name_and_stops_all_of_it(mini: Mini, repository: Make) -> None:
     doomed = repository("doomed").write(apps.web_and_worker()).create()
     mini.ok("config", "set", "A=1", "-a", "doomed")
-    pids = mini.pids("doomed").values()
+    running = mini.running("doomed").values()
     mini.ok("destroy", "-a", "doomed", "--confirm", "doomed")
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert not any(each.is_alive() for each in running)
     assert mini.request("doomed").status == 404
     mini.run("ps", "-a", "doomed").refused(3, "doomed")
     doomed.mini.ok("create", "doomed")

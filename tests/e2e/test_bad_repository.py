@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e import apps
 from tests.e2e.harness import Mini, Repository
+from tests.e2e.machine import processes
 from tests.eventually import eventually
 
 Make = Callable[[str], Repository]
@@ -220,17 +221,17 @@ def test_a_build_cancelled_by_ctrl_c_changes_nothing_and_leaves_nothing(
 ) -> None:
     seconds = f"61.{os.getpid()}"
     clean.write(slow_to_install(seconds)).commit()
-    slugs = set((mini.home / "slugs").iterdir())
+    artifacts = mini.artifacts()
     with mini.unchanged("shop"):
         push = mini.started("mini", "push", cwd=clean.path)
-        eventually(lambda: runs("sleep", seconds), within=30)
+        eventually(lambda: processes("sleep", seconds), within=30)
         os.kill(push.pid, signal.SIGINT)
         _, err = push.communicate(timeout=30)
         assert push.returncode == 130, err
         assert "Cancelling" in err
         assert "Traceback" not in err
-    assert not runs("sleep", seconds)
-    assert set((mini.home / "slugs").iterdir()) == slugs
+    assert not processes("sleep", seconds)
+    assert mini.artifacts() == artifacts
     assert mini.api("/v1/apps/shop/builds?limit=1")[0]["state"] == "cancelled"
 
 
@@ -242,16 +243,3 @@ def slow_to_install(seconds: str) -> dict[str, str]:
         "[project]\nname = 'slow'\nversion = '1'\n",
         "slow.py": f"import subprocess\nsubprocess.run(['sleep', '{seconds}'])\n",
     }
-
-
-def runs(*argv: str) -> bool:
-    """Return whether any process has exactly this command line."""
-    wanted = b"".join(word.encode() + b"\0" for word in argv)
-    return any(line(path) == wanted for path in Path("/proc").glob("[0-9]*/cmdline"))
-
-
-def line(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""

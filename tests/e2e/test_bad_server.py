@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import apps
-from tests.e2e.harness import BIN, Mini, Repository, alive, kill
+from tests.e2e.engines import Engine
+from tests.e2e.harness import BIN, Mini, Repository, kill
+from tests.e2e.machine import alive
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Iterator[Mini]:
+def other(engine: Engine, tmp_path: Path) -> Iterator[Mini]:
     """Another home, where no server runs yet."""
-    server = Mini(tmp_path / "other")
+    server = Mini(tmp_path / "other", engine=engine)
     yield server
     server.stop()
 
@@ -54,10 +56,11 @@ def test_stop_ends_what_a_killed_control_plane_left(other: Mini, tmp_path: Path)
     repository.commit()
     repository.push()
     planes = other.status()["pids"]
-    left = [planes["logs"], *planes["router"], *other.pids("left").values()]
+    running = other.running("left").values()
     kill(planes["control"])
     assert other.stop().code == 0
-    assert not any(alive(pid) for pid in left)
+    assert not any(alive(pid) for pid in (planes["logs"], *planes["router"]))
+    assert not any(each.is_alive() for each in running)
 
 
 # -- settings -------------------------------------------------------------------------------------------------------
@@ -84,12 +87,13 @@ def test_a_port_that_another_program_has_is_named(other: Mini, setting: str) -> 
     other.start()
 
 
-def test_a_home_keeps_its_engine(mini: Mini, other: Mini) -> None:
+def test_a_home_keeps_its_engine(engine: Engine, other: Mini) -> None:
     other.start()
     other.stop()
-    other.run("server", "start", "--engine", "docker").refused(2, "engine", "process", "docker")
+    (foreign,) = {"process", "docker"} - {engine.name}
+    other.run("server", "start", "--engine", foreign).refused(2, f"runs on the {engine.name} engine", foreign)
     other.start()
-    assert other.status()["engine"] == "process"
+    assert other.status()["engine"] == engine.name
 
 
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
@@ -100,10 +104,10 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == ""
 
 
-def test_a_home_with_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
+def test_a_home_with_a_path_too_long_for_a_socket_works(engine: Engine, tmp_path: Path) -> None:
     deep = tmp_path / ("a" * 60) / ("b" * 60)
     deep.mkdir(parents=True)
-    server = Mini(deep / "home")
+    server = Mini(deep / "home", engine=engine)
     server.start()
     assert server.status()["home"] == str(server.home)
     assert server.stop().code == 0
@@ -124,14 +128,14 @@ def test_a_command_that_needs_the_server_starts_it_and_says_so(other: Mini) -> N
 
 # -- a full disk ----------------------------------------------------------------------------------------------------
 @pytest.fixture
-def cramped(tmp_path: Path) -> Iterator[Mini]:
+def cramped(engine: Engine, tmp_path: Path) -> Iterator[Mini]:
     """A server whose home is on a file system of a few MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount")
-    server = Mini(disk / "home")
+    server = Mini(disk / "home", engine=engine)
     server.start()
     yield server
     stopped = server.stop()

@@ -14,7 +14,7 @@ Make = Callable[[str], Repository]
 @pytest.fixture
 def shop(mini: Mini, repository: Make, request: pytest.FixtureRequest) -> Repository:
     """A pushed app named after the test."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:28].rstrip("-")
+    name = request.node.originalname.removeprefix("test_").replace("_", "-")[:28].rstrip("-")
     pushed = repository(name).write(apps.web_and_worker())
     pushed.commit("First version")
     mini.ok("create", name, cwd=pushed.path)

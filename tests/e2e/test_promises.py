@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import apps
-from tests.e2e.harness import BIN, Mini, Repository, alive, kill
+from tests.e2e.harness import BIN, Mini, Repository, kill
+from tests.e2e.machine import alive
 from tests.e2e.results import Answer
 from tests.e2e.traffic import traffic
 from tests.eventually import eventually
@@ -64,7 +65,7 @@ def test_if_a_new_release_is_not_healthy_the_old_one_never_noticed(mini: Mini, s
     with traffic(mini, "shop") as answers:
         shop.write({"web.py": BROKEN}).commit()
         shop.try_push().refused(12, "web.")
-    assert mini.pids("shop") == before
+    assert mini.running("shop") == before
     assert {(answer.status, answer.text.split()[2]) for answer in answers} == {(200, "v1")}
 
 
@@ -80,7 +81,7 @@ def test_requests_under_way_are_finished(mini: Mini, shop: Repository) -> None:
 
 @pytest.mark.parametrize("part", ["control", "router", "logs"])
 def test_kill_9_of_any_part_leaves_the_apps_serving(mini: Mini, shop: Repository, part: str) -> None:
-    before = mini.pids("shop")
+    before = mini.running("shop")
     pids = mini.status()["pids"]
     address = mini.http
     killed = pids[part] if part == "router" else [pids[part]]
@@ -211,10 +212,10 @@ def test_releases_and_diff_say_what_was_released_by_whom_and_what_differs(
 
 
 def test_web_instances_are_replaced_before_they_are_stopped(mini: Mini, shop: Repository) -> None:
-    before = mini.up("shop", web=1)
+    (before,) = mini.instances("shop")
     with traffic(mini, "shop") as answers:
         mini.ok("restart", "web", "-a", "shop")
-        eventually(lambda: answers[-1].text.split()[3] != str(before["web.1"]))
+        eventually(lambda: answers[-1].text.split()[3] != before["id"])
     assert {answer.status for answer in answers} == {200}
     mini.up("shop", web=1)
     mini.ok("stop", "web.1", "-a", "shop")

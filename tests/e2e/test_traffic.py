@@ -13,6 +13,7 @@ import pytest
 
 from paas.tls.authority import Authority
 from tests.e2e import apps
+from tests.e2e.backing import Backing
 from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
 
@@ -29,13 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps({name.lower(): value for name, value in self.headers.items()}).encode())
 
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
-"""
-
-PATIENT = """
-import os, pathlib, time
-while os.environ["PS"] == "web.2" and "GATE" in os.environ and not pathlib.Path(os.environ["GATE"]).exists():
-    time.sleep(0.05)
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
 
 
@@ -59,7 +54,7 @@ def test_in_maintenance_every_request_gets_a_page_that_says_so_and_instances_run
     mini: Mini, repository: Make
 ) -> None:
     app = repository("closed").write(apps.web()).create().name
-    before = mini.pids(app)
+    before = mini.running(app)
     assert mini.json("maintenance", "-a", app) == {"maintenance": False}
     mini.ok("maintenance", "on", "-a", app)
     answer = mini.request(app, headers={"Accept": "application/json"})
@@ -70,7 +65,7 @@ def test_in_maintenance_every_request_gets_a_page_that_says_so_and_instances_run
     assert mini.request(app).status == 503
     mini.ok("maintenance", "off", "-a", app)
     assert mini.get(app, "/env/COLOUR") == "green"
-    assert mini.pids(app).keys() == before.keys()
+    assert mini.running(app).keys() == before.keys()
     kinds = [event["kind"] for event in map(json.loads, mini.ok("events", "-a", app, "--json").splitlines())]
     assert [kind for kind in kinds if kind.startswith("Maintenance")] == [
         "MaintenanceStarted",
@@ -80,17 +75,16 @@ def test_in_maintenance_every_request_gets_a_page_that_says_so_and_instances_run
 
 
 def test_a_release_is_reached_at_its_own_address_while_it_runs(
-    mini: Mini, repository: Make, tmp_path: Path
+    mini: Mini, repository: Make, backing: Backing
 ) -> None:
-    files = apps.web("one")
-    shop = repository("preview").write({**files, "web.py": PATIENT + files["web.py"]}).create()
+    shop = repository("preview").write({**apps.web(), "web.py": apps.GATED, "gate.py": apps.GATE}).create()
     mini.ok("scale", "web=2", "-a", shop.name)
-    gate = tmp_path / "gate"
+    gate = f"GATE={backing.url('gate')}"
     first = mini.ok("open", "--release", "@", "-a", shop.name).strip()
     assert first == f"http://v1--preview.localhost:{mini.http[1]}"
     mini.run("open", "--release", "v7", "-a", shop.name).refused(3)
 
-    pushing = threading.Thread(target=mini.ok, args=("config", "set", f"GATE={gate}", "-a", shop.name))
+    pushing = threading.Thread(target=mini.ok, args=("config", "set", gate, "-a", shop.name))
     pushing.start()
     try:
         # web.1 of v2 is healthy while web.2 is not: nobody else is sent there yet.
@@ -99,7 +93,7 @@ def test_a_release_is_reached_at_its_own_address_while_it_runs(
         assert mini.get("v1--preview.localhost").split()[2] == "v1"
         assert "v2--preview" in mini.ok("open", "--release", "v2", "-a", shop.name)
     finally:
-        gate.touch()
+        backing.put("gate")
         pushing.join()
     assert mini.get(shop.name).split()[2] == "v2"
     assert mini.request("v1--preview.localhost").status == 404

@@ -5,14 +5,15 @@ import os
 import re
 import select
 import signal
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from tests.e2e import apps
-from tests.e2e.harness import Mini, Repository, alive, kill
-from tests.e2e.machine import free_port, listens
+from tests.e2e.backing import Backing
+from tests.e2e.census import assert_no_orphans
+from tests.e2e.harness import Mini, Repository
+from tests.e2e.machine import free_port, listens, processes
 from tests.e2e.wheels import write_wheel
 from tests.eventually import eventually
 
@@ -81,20 +82,18 @@ def test_config_is_in_the_environment_alone_and_encrypted_at_rest(mini: Mini, re
 
 
 def test_a_backing_service_is_swapped_by_one_config_change_without_a_rebuild(
-    mini: Mini, repository: Make, tmp_path: Path
+    mini: Mini, repository: Make, backing: Backing
 ) -> None:
     for name in ("first", "second"):
-        with sqlite3.connect(tmp_path / f"{name}.db") as database:
-            database.execute("CREATE TABLE t AS SELECT ? AS name", (name,))
-        database.close()
+        backing.put(name, f"from the {name}")
     shop = repository("backing").write({**apps.web(), "web.py": apps.BACKED})
     shop.commit()
     mini.ok("create", shop.name, cwd=shop.path)
-    mini.ok("config", "set", f"DATABASE_URL=sqlite:///{tmp_path}/first.db", "-a", shop.name)
+    mini.ok("config", "set", f"STORE_URL={backing.url('first')}", "-a", shop.name)
     shop.push()
-    assert mini.get(shop.name, "/row") == "first"
-    mini.ok("config", "set", f"DATABASE_URL=sqlite:///{tmp_path}/second.db", "-a", shop.name)
-    assert mini.get(shop.name, "/row") == "second"
+    assert mini.get(shop.name, "/row") == "from the first"
+    mini.ok("config", "set", f"STORE_URL={backing.url('second')}", "-a", shop.name)
+    assert mini.get(shop.name, "/row") == "from the second"
     assert len(mini.json("builds", "-a", shop.name)) == 1
 
 
@@ -129,25 +128,25 @@ def test_processes_share_nothing_and_their_scratch_goes_with_them(mini: Mini, re
     mini.get(shop.name, "/write/mine")
     both = {"Procfile web.py", "Procfile mine web.py"}
     eventually(lambda: {mini.get(shop.name, "/files") for _ in range(8)} == both)
-    folders = {Path(f"/proc/{pid}/cwd").readlink() for pid in mini.pids(shop.name).values()}
-    assert len(folders) == 2
+    scratches = {each.scratch() for each in mini.running(shop.name).values()}
+    assert len(scratches) == 2
     mini.ok("restart", "-a", shop.name)
-    eventually(lambda: not any(folder.exists() for folder in folders))
+    eventually(lambda: not any(each.exists() for each in scratches))
     assert {mini.get(shop.name, "/files") for _ in range(8)} == {"Procfile web.py"}
 
 
 def test_requests_go_only_to_an_instance_that_listens_on_its_port(
-    mini: Mini, repository: Make, tmp_path: Path
+    mini: Mini, repository: Make, backing: Backing
 ) -> None:
-    shop = repository("ports").write({**apps.web(), "web.py": apps.GATED})
+    shop = repository("ports").write({**apps.web(), "web.py": apps.GATED, "gate.py": apps.GATE})
     shop.commit()
     mini.ok("create", shop.name, cwd=shop.path)
-    mini.ok("config", "set", f"GATE={tmp_path / 'gate'}", "-a", shop.name)
+    mini.ok("config", "set", f"GATE={backing.url('gate')}", "-a", shop.name)
     shop.push()
     mini.ok("scale", "web=2", "--no-wait", "-a", shop.name)
     eventually(lambda: [row["state"] for row in mini.instances(shop.name)] == ["up", "starting"])
     assert {mini.get(shop.name).split()[1] for _ in range(20)} == {"web.1"}
-    (tmp_path / "gate").touch()
+    backing.put("gate")
     mini.up(shop.name, web=2)
     eventually(lambda: {mini.get(shop.name).split()[1] for _ in range(8)} == {"web.1", "web.2"})
     ports = {row["port"] for row in mini.instances(shop.name)}
@@ -167,23 +166,24 @@ def test_process_types_are_scaled_each_on_its_own(mini: Mini, repository: Make) 
 
 def test_a_stop_ends_the_whole_process_group_and_a_crash_is_restarted(mini: Mini, repository: Make) -> None:
     shop = repository("disposability")
-    files = apps.web(
-        Procfile="web: python3 web.py\nfamily: sh -c 'python3 family.py; :'\n", **{"family.py": apps.FAMILY}
-    )
+    command = "sh -c 'python3 family.py $MINI_INSTANCE_ID; :'"
+    files = apps.web(Procfile=f"web: python3 web.py\nfamily: {command}\n", **{"family.py": apps.FAMILY})
     shop.write(files).create()
     mini.ok("scale", "family=1", "-a", shop.name)
 
-    def family() -> list[int]:
-        pids = re.findall(r"family (\d+) (\d+)$", mini.ok("logs", "-a", shop.name), re.MULTILINE)
-        return [int(pid) for pid in pids[-1]] if pids else []
+    def family() -> str:
+        """Return the id of the instance, once both of its processes are there."""
+        ids = [str(row["id"]) for row in mini.instances(shop.name) if row["name"] == "family.1"]
+        assert [len(processes(id)) for id in ids] == [2]
+        return ids[0]
 
     first = eventually(family)
-    assert all(alive(pid) for pid in first)
-    kill(mini.up(shop.name, family=1)["family.1"])
-    second = eventually(lambda: [pid for pid in family() if pid not in first], within=20)
-    eventually(lambda: not any(alive(pid) for pid in first))
+    mini.up(shop.name, family=1)["family.1"].kill()
+    eventually(lambda: not processes(first))
+    second = eventually(family, within=20)
+    assert second != first
     mini.ok("scale", "family=0", "-a", shop.name)
-    eventually(lambda: not any(alive(pid) for pid in second))
+    eventually(lambda: not processes(second))
     eventually(lambda: "app[family.1]: child got TERM" in mini.ok("logs", "-a", shop.name))
 
 
@@ -247,12 +247,12 @@ def test_a_one_off_runs_in_the_same_release_and_config_and_leaves_nothing_behind
 ) -> None:
     shop = repository("admin").write(apps.web()).create()
     mini.ok("config", "set", "COLOUR=green", "-a", shop.name)
-    before = mini.snapshot(shop.name)
-    script = "read line; echo $line $COLOUR $MINI_RELEASE $PS $MINI_COMMIT; pwd | tee file; exit 7"
+    folder = mini.home / "instances"
+    before, scratches = mini.snapshot(shop.name), set(folder.glob("*"))
+    script = "read line; echo $line $COLOUR $MINI_RELEASE $PS $MINI_COMMIT | tee file; exit 7"
     done = mini.run("run", "-a", shop.name, "--", "sh", "-c", script, stdin="hello\n")
     commit = mini.json("releases", "-a", shop.name)[0]["commit"]
-    *said, scratch = done.out.split()
-    assert (done.code, said) == (7, ["hello", "green", "v2", "run.1", commit])
+    assert (done.code, done.out.split()) == (7, ["hello", "green", "v2", "run.1", commit])
     run = mini.started(
         "mini",
         "run",
@@ -269,7 +269,8 @@ def test_a_one_off_runs_in_the_same_release_and_config_and_leaves_nothing_behind
     out, _ = run.communicate(timeout=20)
     assert (run.returncode, out) == (9, "caught\n")
     eventually(lambda: not [row for row in mini.instances(shop.name) if row["one_off"]])
-    eventually(lambda: not Path(scratch).exists())
+    assert_no_orphans(mini)
+    eventually(lambda: set(folder.glob("*")) <= scratches)
     assert mini.snapshot(shop.name) == before
 
 
@@ -293,9 +294,9 @@ def test_beyond_the_twelve_there_are_an_api_telemetry_tokens_and_health_checks(
     assert mini.run("checks", "run", "-a", shop.name).code == 0
     # Health checks: what fails its own check gets no traffic.
     shop.write({"app.json": json.dumps(check).replace('"one"', '"never"')}).commit()
-    with_old = mini.pids(shop.name)
+    with_old = mini.running(shop.name)
     shop.try_push().refused(12, "web.1")
-    assert mini.pids(shop.name) == with_old
+    assert mini.running(shop.name) == with_old
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -4,11 +4,26 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.conftest import mini, pytest_collection_modifyitems, repository
+from tests.e2e.conftest import (
+    backing,
+    engine,
+    mini,
+    pytest_collection_modifyitems,
+    pytest_generate_tests,
+    repository,
+)
 from tests.e2e.harness import Mini, Repository
 from tests.faults import talker
 
-__all__ = ["chatty", "mini", "pytest_collection_modifyitems", "repository"]
+__all__ = [
+    "backing",
+    "chatty",
+    "engine",
+    "mini",
+    "pytest_collection_modifyitems",
+    "pytest_generate_tests",
+    "repository",
+]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.e2e.harness import Mini
 from tests.e2e.machine import LocalConnection
 from tests.eventually import eventually
 
-_NUMBERED = re.compile(r"(line|last) (\d+) (\d+)")
+_NUMBERED = re.compile(r"(line|last) ([0-9a-f]+) (\d+)")
 
 
 def assert_each_kept_once(mini: Mini, app: str, *, instances: int) -> int:

@@ -4,7 +4,8 @@ messages, streams events, and prints numbered lines without a pause."""
 TALKER = r"""
 import base64, hashlib, http.server, os, signal, threading, time
 
-ME = f"{os.environ['PS']} {os.environ['MINI_RELEASE']} {os.getpid()}"
+ME = f"{os.environ['PS']} {os.environ['MINI_RELEASE']} {os.environ['MINI_INSTANCE_ID']}"
+ID = os.environ["MINI_INSTANCE_ID"]
 stopping = threading.Event()
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,11 +71,11 @@ def count():
     number = 0
     while not stopping.is_set():
         number += 1
-        print(f"line {os.getpid()} {number}", flush=True)
+        print(f"line {ID} {number}", flush=True)
         time.sleep(0.002)
-    print(f"last {os.getpid()} {number}", flush=True)
+    print(f"last {ID} {number}", flush=True)
 
-server = Server((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), Handler)
+server = Server((os.environ["HOST"], int(os.environ["PORT"])), Handler)
 def end(*_):
     stopping.set()
     threading.Thread(target=server.shutdown).start()

@@ -10,9 +10,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.e2e.census import assert_no_orphans
 from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
-from tests.faults.census import assert_no_orphans
 from tests.faults.lines import assert_each_kept_once
 from tests.faults.traffic import Traffic
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.e2e import apps
-from tests.e2e.harness import Mini, Repository, alive, kill
+from tests.e2e.census import assert_no_orphans
+from tests.e2e.engines import Running
+from tests.e2e.harness import Mini, Repository
+from tests.e2e.machine import processes
 from tests.eventually import eventually
-from tests.faults.census import assert_no_orphans, marked
 from tests.faults.killing import end
 from tests.faults.lines import assert_each_kept_once
 
@@ -16,8 +17,7 @@ Make = Callable[[str], Repository]
 
 GRANDCHILD = """
 import os, subprocess
-child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-print("grandchild", child.pid, flush=True)
+subprocess.Popen(["sh", "-c", "sleep 1000; :", os.environ["MINI_INSTANCE_ID"]], start_new_session=True)
 """
 CRASHING = """
 import sys, time
@@ -37,11 +37,11 @@ def end_control_plane(mini: Mini) -> None:
 
 def test_an_adopted_instance_tells_how_it_ended(mini: Mini, repository: Make) -> None:
     repository("adopted").write(apps.web()).create()
-    pids = mini.up("adopted", web=1)
+    before = mini.up("adopted", web=1)
     end_control_plane(mini)
-    assert {row["name"]: row["pid"] for row in mini.ps("adopted")} == pids
+    assert mini.named(mini.ps("adopted")) == before
     mini.request("adopted", "/exit/42")
-    after = eventually(lambda: restarted(mini, "adopted", pids))
+    after = eventually(lambda: restarted(mini, "adopted", before))
     assert after["exit"] == "exit 42"
     assert after["restarts"] == 1
     assert "Process ended: exit 42" in eventually(
@@ -49,10 +49,10 @@ def test_an_adopted_instance_tells_how_it_ended(mini: Mini, repository: Make) ->
     )
 
 
-def restarted(mini: Mini, app: str, pids: dict[str, int]) -> dict[str, object]:
+def restarted(mini: Mini, app: str, before: dict[str, Running]) -> dict[str, object]:
     (row,) = mini.ps(app)
     assert row["state"] == "up", row
-    assert row["pid"] != pids["web.1"], row
+    assert mini.engine.running(row) != before["web.1"], row
     return row
 
 
@@ -60,33 +60,36 @@ def test_an_instance_that_died_without_a_control_plane_tells_how_it_ended(
     mini: Mini, repository: Make
 ) -> None:
     repository("alone").write(apps.web()).create()
-    pids, http = mini.up("alone", web=1), mini.http
+    before, http = mini.up("alone", web=1), mini.http
     end_control_plane(mini)
     mini.request("alone", "/exit/42", address=http)
-    eventually(lambda: not alive(pids["web.1"]))
+    eventually(lambda: not before["web.1"].is_alive())
     mini.ps("alone")  # starts the control plane again
-    after = eventually(lambda: restarted(mini, "alone", pids))
+    after = eventually(lambda: restarted(mini, "alone", before))
     assert (after["exit"], after["restarts"]) == ("exit 42", 1)
     assert mini.get("alone").startswith("one web.1 v1 ")
     assert_no_orphans(mini)
 
 
-def test_stopping_with_keep_apps_and_starting_again_adopts_every_pid(mini: Mini, chatty: Repository) -> None:
+def test_stopping_with_keep_apps_and_starting_again_adopts_every_instance(
+    mini: Mini, chatty: Repository
+) -> None:
     mini.ok("scale", "web=2", "-a", "chatty")
-    pids = mini.up("chatty", web=2)
+    before = mini.up("chatty", web=2)
     mini.ok("server", "stop", "--keep-apps")
-    assert all(alive(pid) for pid in pids.values())
+    assert all(each.is_alive() for each in before.values())
     mini.start()
     shown = mini.ps("chatty")
-    assert {row["name"]: row["pid"] for row in shown} == pids
+    assert mini.named(shown) == before
     assert [row["restarts"] for row in shown] == [0, 0]
     assert mini.get("chatty").split()[1] == "v1"
     assert_each_kept_once(mini, "chatty", instances=2)
 
 
 def test_stopping_with_the_apps_leaves_nothing_running(mini: Mini, chatty: Repository) -> None:
+    assert mini.inhabitants() != {}
     mini.ok("server", "stop")
-    assert marked(mini) == {}
+    assert mini.inhabitants() == {}
     mini.start()
     mini.up("chatty", web=1)
 
@@ -94,12 +97,10 @@ def test_stopping_with_the_apps_leaves_nothing_running(mini: Mini, chatty: Repos
 def test_a_grandchild_in_a_session_of_its_own_goes_with_its_instance(mini: Mini, repository: Make) -> None:
     files = apps.web()
     repository("family").write({**files, "web.py": GRANDCHILD + files["web.py"]}).create()
-    (child,) = eventually(
-        lambda: [int(pid) for pid in re.findall(r"grandchild (\d+)", mini.ok("logs", "-a", "family"))]
-    )
-    assert Path(f"/proc/{child}/comm").read_text() == "sleep\n"
+    (row,) = mini.instances("family")
+    eventually(lambda: processes("sh", row["id"]))
     mini.ok("scale", "web=0", "-a", "family")
-    eventually(lambda: not alive(child))
+    eventually(lambda: not processes("sh", row["id"]))
     assert_no_orphans(mini)
 
 
@@ -135,7 +136,7 @@ def test_three_crashes_in_the_first_minute_go_back_one_release(mini: Mini, repos
 
 
 def test_an_instance_killed_from_outside_is_started_again(mini: Mini, chatty: Repository) -> None:
-    pids = mini.up("chatty", web=1)
-    kill(pids["web.1"])
-    assert eventually(lambda: restarted(mini, "chatty", pids))["exit"] == "signal 9"
+    before = mini.up("chatty", web=1)
+    before["web.1"].kill()
+    assert eventually(lambda: restarted(mini, "chatty", before))["exit"] == "signal 9"
     assert_no_orphans(mini)

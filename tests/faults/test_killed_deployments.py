@@ -7,9 +7,10 @@ from contextlib import suppress
 import pytest
 
 from tests.e2e import apps
-from tests.e2e.harness import Mini, Repository, alive
+from tests.e2e.census import assert_no_orphans
+from tests.e2e.engines import Running
+from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
-from tests.faults.census import assert_no_orphans
 from tests.faults.killing import end
 
 SETTINGS = {"MINI_STOP_GRACE": "3", "MINI_DRAIN_LIMIT": "2", "MINI_BOOT_LIMIT": "30"}
@@ -73,7 +74,7 @@ def test_a_deployment_is_undone_when_the_control_plane_dies_before_the_switch(
     assert mini.request("shop", address=http).text.startswith("one web.1 ")
     shown = mini.ps("shop")  # starts the control plane again
     assert_push_says_so(push)
-    assert {row["name"]: row["pid"] for row in shown if row["state"] == "up"} == before.pids
+    assert mini.named(row for row in shown if row["state"] == "up") == before.running
     assert newest(mini)["state"] == "failed"
     assert "restarted" in str(newest(mini)["reason"])
     after = mini.snapshot("shop")
@@ -109,8 +110,8 @@ def test_a_deployment_is_finished_when_the_control_plane_dies_after_the_switch(
     assert newest(mini)["state"] == "succeeded"
     eventually(lambda: mini.get("shop").startswith(f"switched web.1 v{version} "))
     after = mini.up("shop", web=1, worker=1)
-    assert not after.items() & before.pids.items()
-    eventually(lambda: not any(alive(pid) for pid in before.pids.values()))
+    assert not after.items() & before.running.items()
+    eventually(lambda: not any(each.is_alive() for each in before.running.values()))
     assert_no_orphans(mini)
 
 
@@ -138,7 +139,7 @@ def assert_whole_or_not_there(mini: Mini, shop: Repository, *, mark: str, delay:
     after = eventually(lambda: settled(mini, serving), within=20)
     assert serving in (before.current, before.releases[0] + 1)
     if serving == before.current:
-        assert after == before.pids
+        assert after == before.running
     versions = mini.snapshot("shop").releases
     assert versions[0] in (before.releases[0], before.releases[0] + 1)
     assert versions == tuple(range(versions[0], versions[0] - len(versions), -1))
@@ -146,14 +147,14 @@ def assert_whole_or_not_there(mini: Mini, shop: Repository, *, mark: str, delay:
     assert_no_orphans(mini)
 
 
-def settled(mini: Mini, serving: int | None) -> dict[str, int]:
-    """Return the pids once one web and one worker of that release are all there is."""
+def settled(mini: Mini, serving: int | None) -> dict[str, Running]:
+    """Return all instances once one web and one worker of that release are all there is."""
     rows = mini.instances("shop")
     assert sorted((row["name"], row["state"], row["release"]) for row in rows) == [
         ("web.1", "up", serving),
         ("worker.1", "up", serving),
     ], rows
-    return {row["name"]: row["pid"] for row in rows}
+    return mini.named(rows)
 
 
 @pytest.mark.soak

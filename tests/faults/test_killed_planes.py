@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from tests.e2e.harness import Mini, Repository, alive
+from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
 from tests.faults.killing import end
 from tests.faults.lines import assert_each_kept_once
@@ -40,14 +40,15 @@ def kill_both(mini: Mini, traffic: Traffic) -> None:
 def assert_survives(
     mini: Mini, app: str, strike: Callable[[Mini, Traffic], None], *, times: int
 ) -> tuple[int, int]:
-    """Assert that the app's requests, lines and pids survive; return how many requests and lines that were."""
+    """Assert that the app's requests, lines and instances survive; return how many requests and lines that were."""
     mini.ok("scale", f"web={INSTANCES}", "-a", app)
-    pids = mini.up(app, web=INSTANCES)
+    running = mini.up(app, web=INSTANCES)
     with Traffic(mini.http, app) as traffic:
         for _ in range(times):
             strike(mini, traffic)
             shown = mini.ps(app)  # starts the control plane again, where it is gone
-            assert {row["name"]: row["pid"] for row in shown if row["state"] == "up"} == pids
+            assert [row["state"] for row in shown] == ["up"] * INSTANCES
+            assert mini.named(shown) == running
             assert [row["restarts"] for row in shown] == [0] * INSTANCES
         traffic.flows()
     assert traffic.lost == []
@@ -73,7 +74,7 @@ def assert_router_comes_back(mini: Mini, app: str, *, times: int) -> list[float]
     """Assert that only what a router had under way is lost with it; return the longest silence of each time."""
     silences = []
     mini.ok("scale", f"web={INSTANCES}", "-a", app)
-    pids = mini.up(app, web=INSTANCES)
+    running = mini.up(app, web=INSTANCES)
     with Traffic(mini.http, app) as traffic:
         for _ in range(times):
             (killed,) = mini.status()["pids"]["router"]
@@ -84,7 +85,7 @@ def assert_router_comes_back(mini: Mini, app: str, *, times: int) -> list[float]
             silences.append(traffic.longest_silence())
     assert traffic.refused == 0
     assert len(traffic.lost) <= times * CLIENTS
-    assert mini.pids(app) == pids
+    assert mini.running(app) == running
     assert_each_kept_once(mini, app, instances=INSTANCES)
     return silences
 
@@ -92,19 +93,19 @@ def assert_router_comes_back(mini: Mini, app: str, *, times: int) -> list[float]
 def test_a_router_killed_without_a_control_plane_is_back_with_the_next_command(
     mini: Mini, chatty: Repository
 ) -> None:
-    pids, pids_of_planes = mini.pids(chatty.name), mini.status()["pids"]
-    end(pids_of_planes["control"])
-    end(pids_of_planes["router"][0])
-    assert {row["name"]: row["pid"] for row in mini.ps(chatty.name)} == pids
+    running, planes = mini.running(chatty.name), mini.status()["pids"]
+    end(planes["control"])
+    end(planes["router"][0])
+    assert mini.named(mini.ps(chatty.name)) == running
     assert mini.get(chatty.name).split()[:2] == ["web.1", "v1"]
 
 
 def test_all_planes_killed_at_once_leave_the_apps_running(mini: Mini, chatty: Repository) -> None:
-    pids, planes = mini.pids(chatty.name), mini.status()["pids"]
+    running, planes = mini.running(chatty.name), mini.status()["pids"]
     for pid in (planes["control"], planes["logs"], *planes["router"]):
         end(pid)
-    assert all(alive(pid) for pid in pids.values())
-    assert {row["name"]: row["pid"] for row in mini.ps(chatty.name)} == pids
+    assert all(each.is_alive() for each in running.values())
+    assert mini.named(mini.ps(chatty.name)) == running
     assert mini.get(chatty.name).split()[:2] == ["web.1", "v1"]
     assert_each_kept_once(mini, chatty.name, instances=1)
 

@@ -1,12 +1,12 @@
 """Two who change one app at once: the second one queues, or is told who holds the lease."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.e2e import apps
+from tests.e2e.backing import Backing
+from tests.e2e.census import assert_no_orphans
 from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
-from tests.faults.census import assert_no_orphans
 
 SETTINGS = {"MINI_STOP_GRACE": "2", "MINI_DRAIN_LIMIT": "1"}
 
@@ -17,10 +17,10 @@ def is_under_way(mini: Mini) -> bool:
 
 
 def test_a_second_push_queues_or_is_refused_as_it_wishes(
-    mini: Mini, repository: Callable[[str], Repository], tmp_path: Path
+    mini: Mini, repository: Callable[[str], Repository], backing: Backing
 ) -> None:
-    shop, green = repository("shop").write(apps.web_and_worker()).create(), tmp_path / "green"
-    waiting = f"until test -e {green}; do sleep 0.02; done"
+    shop = repository("shop").write({**apps.web_and_worker(), "gate.py": apps.GATE}).create()
+    waiting = f"python3 gate.py {backing.url('green')}"
     shop.write(apps.web_and_worker("two", release=waiting)).commit("Two")
     first = mini.started("mini", "push", cwd=shop.path)
     eventually(lambda: is_under_way(mini))
@@ -28,7 +28,7 @@ def test_a_second_push_queues_or_is_refused_as_it_wishes(
     shop.try_push("--wait-lock", "0").refused(5, "push")
     second = mini.started("mini", "push", cwd=shop.path)
     eventually(lambda: len(mini.api("/v1/apps/shop/deployments")) == 3)
-    green.touch()
+    backing.put("green")
     out, err = first.communicate(timeout=60)
     assert (first.returncode, out.split()[0]) == (0, "v2"), err
     out, err = second.communicate(timeout=60)

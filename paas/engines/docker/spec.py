@@ -20,8 +20,13 @@ _SHELL = "/bin/sh"
 _WHOLE_GROUP = "TINI_KILL_PROCESS_GROUP"
 """Tells the container's init to pass signals on to a whole process group, not to its child alone (tini 0.19)."""
 
-_LEADER = f"""\
+_PREPARED = f"""\
 unset {_WHOLE_GROUP}
+export TMPDIR="${{TMPDIR:-/tmp}}\""""
+"""What every command finds in its environment: a TMPDIR, the image's own where that has one."""
+
+_LEADER = f"""\
+{_PREPARED}
 trap stopping=yes TERM
 exec 3>&1 2>/dev/null
 {_SHELL} -c "$1" >&3 2>&3 3>&-
@@ -32,7 +37,7 @@ exit $code"""
 a container ends with its leader, and what still finishes its work in there would have no grace."""
 
 _ONE_OFF_LEADER = f"""\
-unset {_WHOLE_GROUP}
+{_PREPARED}
 [ "$2" ] && stty rows "$2" cols "$3" 2>/dev/null
 exec {_SHELL} -c "$1\""""
 """Runs the command on a terminal that has its size before the command looks: Docker sets it a moment later."""

@@ -15,6 +15,7 @@ from paas.errors import DiskFullError, EngineUnavailableError, InvalidError, Paa
 INSTANCE_MARKER = "MINI_INSTANCE_ID"
 HOME_MARKER = "MINI_HOME_ID"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+LOOPBACK = "127.0.0.1"
 
 _SHELL = "/bin/sh"
 _TAKE_TERMINAL = ': <"$1"; exec /bin/sh -c "$0"'
@@ -46,6 +47,7 @@ def launch_of(
     environment = {
         "HOME": str(scratch.app),
         "TMPDIR": str(scratch.temporary),
+        "HOST": LOOPBACK,
         **given,
         "PATH": ":".join([*folders, given.get("PATH", SYSTEM_PATH)]),
         INSTANCE_MARKER: spec.id,

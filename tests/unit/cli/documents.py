@@ -25,6 +25,7 @@ def server(**over: object) -> dict[str, object]:
     return {
         "version": "0.1.0",
         "home": "/home/me/.local/share/mini",
+        "home_id": "0123456789abcdef",
         "engine": "process",
         "socket": "/home/me/.local/share/mini/run/control.sock",
         "api": "127.0.0.1:8600",

@@ -22,14 +22,14 @@ def config(api: StandIn) -> None:
 def test_each_type_gets_its_ports_and_the_config_and_env_file_before_it(
     process: Processes, folder: Path
 ) -> None:
-    show = 'echo "$PS $PORT $A $B"'
+    show = 'echo "$PS $HOST:$PORT $A $B"'
     (folder / "Procfile").write_text(f"release: echo never\nweb: {show}; sleep 20\nworker: {show}; sleep 1\n")
     (folder / ".env").write_text("B=file\n")
     ran = process("local", "-c", "web=2")
     assert {
-        "web.1 web.1 5000 app file",
-        "web.2 web.2 5001 app file",
-        "worker.1 worker.1 5100 app file",
+        "web.1 web.1 127.0.0.1:5000 app file",
+        "web.2 web.2 127.0.0.1:5001 app file",
+        "worker.1 worker.1 127.0.0.1:5100 app file",
     } <= lines_of(ran.out)
     assert "never" not in ran.out
 

@@ -41,9 +41,10 @@ async def test_nothing_of_the_servers_environment_is_passed_on(
     monkeypatch.setenv("SERVER_SECRET", "canary")
     seen = await environment_of(stage, Slug(""), (("DEBUG", "1"),))
     assert sorted(set(seen) - {"PWD", "LC_CTYPE"}) == [
-        *("DEBUG", "HOME", "MINI_HOME_ID", "MINI_INSTANCE_ID", "PATH", "TMPDIR")
+        *("DEBUG", "HOME", "HOST", "MINI_HOME_ID", "MINI_INSTANCE_ID", "PATH", "TMPDIR")
     ]
     assert seen["PATH"] == "/usr/local/bin:/usr/bin:/bin"
+    assert seen["HOST"] == "127.0.0.1"
 
 
 async def test_the_slugs_own_programs_come_first_on_the_path(stage: ProcessStage) -> None:
