@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ENGINE ?= process
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
 .PHONY: demo test check format lint types contracts docs bench lock clean
@@ -14,7 +15,7 @@ $(READY): requirements-dev.txt pyproject.toml
 	touch $@
 
 demo: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh --engine $(ENGINE)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -1,10 +1,13 @@
 #!/bin/sh
 # The whole story in under a minute, on a state directory of its own: every command is printed before it runs.
+#   sh demo.sh [--engine process|docker]
 set -eu
 
+engine=${MINI_ENGINE:-process}
+if [ "${1:-}" = --engine ]; then engine=${2:?"--engine takes process or docker"}; fi
 examples=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/mini-demo.XXXXXX")
-export MINI_HOME="$work/home" MINI_LISTEN=127.0.0.1:0 MINI_HTTP=127.0.0.1:0 MINI_ENGINE="${MINI_ENGINE:-process}"
+export MINI_HOME="$work/home" MINI_LISTEN=127.0.0.1:0 MINI_HTTP=127.0.0.1:0 MINI_HTTPS=off MINI_ENGINE="$engine"
 export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@example.com GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@example.com
 
 if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); else bold='' plain=''; fi
@@ -12,12 +15,20 @@ tell() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
 say() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 finish() {
     code=$?
+    MINI_NO_START=1 mini destroy -a jobs --confirm jobs >/dev/null 2>&1 || true
     mini server stop >/dev/null 2>&1 || true
+    if [ -n "${database:-}" ]; then kill "$database"; fi
     chmod -R u+w "$work" && rm -rf "$work"
     exit $code
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
+
+# Where the database listens: containers reach this machine at its address in Docker's first network.
+here=127.0.0.1
+if [ "$engine" = docker ]; then
+    here=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Subnet}}' | sed 's#[0-9]*/.*#1#')
+fi
 
 cp -R "$examples/web-worker" "$work/jobs"
 cd "$work/jobs"
@@ -26,16 +37,23 @@ tell "An app is a git repository with a Procfile."
 say cat Procfile
 git init -q -b main . && git add . && git commit -qm "First version"
 
-tell "Backing services are attached by URL in the config, never in the code."
+tell "Backing services are attached by URL in the config, never in the code. This one is a database in forty lines."
+printf '%s$ python3 database_server.py %s:0 jobs.db &%s\n' "$bold" "$here" "$plain"
+python3 "$examples/database_server.py" "$here:0" "$work/jobs.db" >"$work/url" &
+database=$!
+until [ -s "$work/url" ]; do
+    kill -0 "$database"
+    sleep 0.1
+done
 say mini create jobs
-say mini config set "DATABASE_URL=sqlite:///$work/jobs.db"
+say mini config set "DATABASE_URL=$(cat "$work/url")"
 
 tell "A push builds the commit, runs the release phase, starts every process type, then switches."
 say mini push
 http=$(mini server status --json | sed -n 's/.*"http": *"\([^"]*\)".*/\1/p')
 say curl -sS -H "Host: jobs.localhost" --data "hello, mini" "http://$http/jobs"
 
-tell "Each process type is scaled on its own; what stays keeps its pid."
+tell "Each process type is scaled on its own; what runs already is not touched."
 say mini scale web=3 worker=2
 say mini ps
 

@@ -6,7 +6,7 @@ app.get("/", (request, response) => {
   response.type("text").send(`Hello from ${process.env.PS}, release ${process.env.MINI_RELEASE}\n`);
 });
 
-const server = app.listen(process.env.PORT, () => {
+const server = app.listen(process.env.PORT, process.env.HOST, () => {
   console.log(`listening on ${process.env.PORT}`);
 });
 process.on("SIGTERM", () => server.close(() => process.exit(0)));

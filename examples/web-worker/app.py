@@ -11,15 +11,13 @@ app = Flask(__name__)
 
 @app.get("/")
 def overview():
-    with database.connect() as connection:
-        rows = connection.execute("SELECT id, text, result FROM jobs ORDER BY id").fetchall()
+    rows = database.execute("SELECT id, text, result FROM jobs ORDER BY id")
     jobs = [{"id": number, "text": text, "result": result} for number, text, result in rows]
     return jsonify(release=os.environ["MINI_RELEASE"], jobs=jobs)
 
 
 @app.post("/jobs")
 def add():
-    with database.connect() as connection:
-        cursor = connection.execute("INSERT INTO jobs (text) VALUES (?)", (request.get_data(as_text=True),))
-    print(f"took job {cursor.lastrowid}", flush=True)
-    return jsonify(id=cursor.lastrowid), 202
+    [[number]] = database.execute("INSERT INTO jobs (text) VALUES (?) RETURNING id", request.get_data(as_text=True))
+    print(f"took job {number}", flush=True)
+    return jsonify(id=number), 202

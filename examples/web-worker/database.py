@@ -1,20 +1,15 @@
-"""The backing service, attached by URL: DATABASE_URL=sqlite:////path/to/file. Swap it with one `mini config set`."""
+"""The backing service, attached by URL: DATABASE_URL=http://HOST:PORT. Swap it with one `mini config set`."""
 
+import json
 import os
-import sqlite3
-from contextlib import contextmanager
-
-SCHEME = "sqlite:///"
+import urllib.request
 
 
-@contextmanager
-def connect():
-    url = os.environ.get("DATABASE_URL", "")
-    if not url.startswith(SCHEME):
-        raise SystemExit("Set DATABASE_URL first: mini config set DATABASE_URL=sqlite:////path/to/jobs.db")
-    connection = sqlite3.connect(url.removeprefix(SCHEME), timeout=30)
-    try:
-        with connection:
-            yield connection
-    finally:
-        connection.close()
+def execute(sql, *arguments):
+    """Run one statement and return its rows."""
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        raise SystemExit("Set DATABASE_URL first: mini config set DATABASE_URL=http://HOST:PORT")
+    body = json.dumps([sql, *arguments]).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as answer:
+        return json.load(answer)

@@ -2,6 +2,5 @@
 
 import database
 
-with database.connect() as connection:
-    connection.execute("CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, text TEXT NOT NULL, result TEXT)")
+database.execute("CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, text TEXT NOT NULL, result TEXT)")
 print("the schema is up to date")

@@ -13,10 +13,9 @@ TAKE = "UPDATE jobs SET result = upper(text) WHERE id = (SELECT min(id) FROM job
 
 print(f"{os.environ['PS']} waits for jobs", flush=True)
 while not stopped.is_set():
-    with database.connect() as connection:
-        row = connection.execute(TAKE).fetchone()
-    if row:
-        print(f"finished job {row[0]}", flush=True)
-    else:
+    finished = database.execute(TAKE)
+    for [number] in finished:
+        print(f"finished job {number}", flush=True)
+    if not finished:
         stopped.wait(0.2)
 print("no job left half done", flush=True)
