@@ -13,6 +13,7 @@ from paas.domain.build import Image
 
 PYTHON = "mini-test/python:3.11"
 NODE = "mini-test/node:18"
+REDIS = "mini-test/redis:7"
 _REQUIRED = os.environ.get("MINI_TEST_REQUIRE") == "all"
 
 

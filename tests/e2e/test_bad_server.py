@@ -61,6 +61,7 @@ def test_stop_ends_what_a_killed_control_plane_left(other: Mini, tmp_path: Path)
     assert other.stop().code == 0
     assert not any(alive(pid) for pid in (planes["logs"], *planes["router"]))
     assert not any(each.is_alive() for each in running)
+    other.empty()
 
 
 # -- settings -------------------------------------------------------------------------------------------------------
@@ -156,3 +157,4 @@ def test_on_a_full_disk_commands_fail_clearly_and_the_app_serves_on(cramped: Min
     filler.unlink()
     shop.push()
     assert cramped.get("shop").startswith("two web.1 ")
+    cramped.empty()

@@ -1,10 +1,14 @@
 """The examples: each folder is deployed as it is and answers, and the demo tells its story to the end."""
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.dockerd import PYTHON
+from tests.e2e.engines import Engine
 from tests.e2e.harness import Mini, Repository
 from tests.e2e.machine import need
 from tests.eventually import eventually
@@ -22,7 +26,6 @@ def deployed(repository: Make, folder: str) -> Repository:
 
 
 def test_every_example_is_deployed_here() -> None:
-    # The one with a Dockerfile is built in test_docker_builds: this engine runs no containers.
     assert FOLDERS == ["dockerfile-app", "hello-python", "node-hello", "web-worker"]
 
 
@@ -39,11 +42,34 @@ def test_node_hello_runs_the_start_script_of_its_package(mini: Mini, repository:
     assert "the start script of package.json" in mini.ok("releases", "output", "v1", "-a", app.name)
 
 
-def test_web_worker_does_its_jobs(mini: Mini, repository: Make, tmp_path: Path) -> None:
+@pytest.mark.only("docker", why="the process engine builds no Dockerfile")
+def test_dockerfile_app_runs_its_own_cmd_on_the_port_it_exposes(mini: Mini, repository: Make) -> None:
+    app = repository("dockerfile-app").copy(EXAMPLES / "dockerfile-app")
+    dockerfile = (app.path / "Dockerfile").read_text()
+    app.write({"Dockerfile": dockerfile.replace("python:3.12-slim", PYTHON)}).create()
+    assert "web.1" in mini.get(app.name)
+
+
+@pytest.fixture
+def database(engine: Engine, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database server of the examples' own."""
+    argv = [
+        sys.executable,
+        str(EXAMPLES / "database_server.py"),
+        f"{engine.host}:0",
+        str(tmp_path / "jobs.db"),
+    ]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+def test_web_worker_does_its_jobs(mini: Mini, repository: Make, database: str) -> None:
     app = repository("web-worker").copy(EXAMPLES / "web-worker")
     app.commit()
     mini.ok("create", app.name, cwd=app.path)
-    mini.ok("config", "set", f"DATABASE_URL=sqlite:///{tmp_path}/jobs.db", "-a", app.name)
+    mini.ok("config", "set", f"DATABASE_URL={database}", "-a", app.name)
     app.push()
     mini.up(app.name, web=1, worker=1)
     assert mini.request(app.name, "/jobs", method="POST", body=b"hello").status == 202

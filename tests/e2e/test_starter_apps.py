@@ -4,11 +4,14 @@ import os
 import subprocess
 import venv
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from uv import find_uv_bin
 
+from tests.dockerd import REDIS, docker
+from tests.e2e.engines import Engine
 from tests.e2e.harness import Mini, Repository
 from tests.e2e.machine import free_port, listens, need
 from tests.eventually import eventually
@@ -82,6 +85,8 @@ def results():
     return b" ".join(redis.lrange("results", 0, -1))
 """
 
+REDIS_COMMAND = ("redis-server", "--protected-mode", "no", "--save", "")
+
 RQ_JOBS = """
 import os
 
@@ -125,7 +130,7 @@ def test_a_django_app_made_by_startproject(mini: Mini, repository: Make, tmp_pat
     app.write(
         {
             "requirements.txt": frozen,
-            "Procfile": "web: gunicorn mysite.wsgi --bind 127.0.0.1:$PORT\nrelease: python manage.py migrate\n",
+            "Procfile": "web: gunicorn mysite.wsgi --bind $HOST:$PORT\nrelease: python manage.py migrate\n",
             ".gitignore": "*.sqlite3\n__pycache__/\n",
         }
     ).commit()
@@ -141,7 +146,7 @@ def test_a_flask_app_after_its_quickstart(mini: Mini, repository: Make) -> None:
         {
             "hello.py": FLASK,
             "requirements.txt": "flask\n",
-            "Procfile": "web: flask --app hello run --port $PORT\n",
+            "Procfile": "web: flask --app hello run --host $HOST --port $PORT\n",
         }
     )
     live(mini, app.create(), "/", "<p>Hello, World!</p>")
@@ -153,7 +158,7 @@ def test_a_fastapi_app_after_its_first_example(mini: Mini, repository: Make) -> 
             "main.py": FASTAPI,
             "pyproject.toml": '[project]\nname = "example"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
             'dependencies = ["fastapi", "uvicorn"]\n',
-            "Procfile": "web: uvicorn main:app --port $PORT\n",
+            "Procfile": "web: uvicorn main:app --host $HOST --port $PORT\n",
         }
     )
     live(mini, app.create(), "/items/5?q=some", '{"item_id":5,"q":"some"}')
@@ -181,15 +186,31 @@ def test_an_express_app_after_its_hello_world(mini: Mini, repository: Make) -> N
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[str]:
-    """The URL of a Redis of our own on a free port."""
+def redis(engine: Engine, tmp_path: Path) -> Iterator[str]:
+    """The URL of a Redis of our own: a program of this machine for processes, a container for containers."""
+    start = redis_container if engine.name == "docker" else redis_program
+    with start(engine.host, tmp_path) as port:
+        eventually(lambda: listens(port, host=engine.host))
+        yield f"redis://{engine.host}:{port}/0"
+
+
+@contextmanager
+def redis_program(host: str, folder: Path) -> Iterator[int]:
     need("redis-server")
     port = free_port()
-    argv = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
+    argv = ["redis-server", "--bind", host, "--port", str(port), "--save", "", "--dir", str(folder)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as server:
-        eventually(lambda: listens(port))
-        yield f"redis://127.0.0.1:{port}/0"
+        yield port
         server.terminate()
+
+
+@contextmanager
+def redis_container(host: str, folder: Path) -> Iterator[int]:
+    container = docker("run", "--detach", "--rm", "--publish", f"{host}::6379", REDIS, *REDIS_COMMAND)
+    try:
+        yield int(docker("port", container, "6379").rpartition(":")[2])
+    finally:
+        docker("rm", "--force", container)
 
 
 def test_a_background_worker_on_redis(mini: Mini, repository: Make, redis: str) -> None:
@@ -198,7 +219,7 @@ def test_a_background_worker_on_redis(mini: Mini, repository: Make, redis: str) 
             "web.py": RQ_WEB,
             "jobs.py": RQ_JOBS,
             "requirements.txt": "flask\ngunicorn\nredis\nrq\n",
-            "Procfile": "web: gunicorn web:app --bind 127.0.0.1:$PORT\nworker: rq worker --url $REDIS_URL\n",
+            "Procfile": "web: gunicorn web:app --bind $HOST:$PORT\nworker: rq worker --url $REDIS_URL\n",
         }
     )
     app.commit()
