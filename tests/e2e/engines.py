@@ -137,7 +137,7 @@ class Processes:
         return found
 
     def artifacts(self, home: Path, home_id: str) -> set[str]:
-        return {path.name for path in (home / "slugs").iterdir()}
+        return {path.name for path in (home / "slugs").iterdir() if (path / "tree").exists()}
 
     def lose(self, home: Path, artifact: str) -> None:
         shutil.rmtree(home / "slugs" / artifact)

@@ -115,6 +115,9 @@ def test_an_lfs_pointer_is_refused_by_name(mini: Mini, clean: Repository) -> Non
         clean.try_push().refused(10, "data/model.bin is a Git LFS pointer")
 
 
+@pytest.mark.only(
+    "process", why="in an image a link leads to the container's own files, and to nobody else's"
+)
 def test_a_link_out_of_the_repository_is_refused_by_name(mini: Mini, clean: Repository) -> None:
     (clean.path / "passwords").symlink_to("/etc/passwd")
     clean.commit()
