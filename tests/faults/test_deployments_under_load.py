@@ -17,7 +17,7 @@ from tests.faults.lines import assert_each_kept_once
 from tests.faults.traffic import Traffic
 
 SETTINGS = {"MINI_STOP_GRACE": "5", "MINI_DRAIN_LIMIT": "1"}
-DEPLOYMENTS = 30
+DEPLOYMENTS = {"process": 30, "docker": 10}
 BUILDS_EVERY = 10
 LIMIT = 10
 
@@ -116,9 +116,10 @@ def assert_nothing_is_lost(
     return traffic.answered, socket_client.messages + stream_client.messages
 
 
-def test_thirty_deployments_under_load_lose_nothing(mini: Mini, chatty: Repository) -> None:
-    assert_nothing_is_lost(mini, chatty, deployments=DEPLOYMENTS)
-    assert_each_kept_once(mini, "chatty", instances=1 + 1 + 2 * DEPLOYMENTS)
+def test_deployments_under_load_lose_nothing(mini: Mini, chatty: Repository) -> None:
+    deployments = DEPLOYMENTS[mini.engine.name]
+    assert_nothing_is_lost(mini, chatty, deployments=deployments)
+    assert_each_kept_once(mini, "chatty", instances=1 + 1 + 2 * deployments)
 
 
 @pytest.mark.soak

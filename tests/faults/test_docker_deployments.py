@@ -5,17 +5,16 @@ from secrets import token_hex
 
 import pytest
 
-from tests.dockerd import PYTHON, docker, needs_docker
+from tests.dockerd import PYTHON, docker
 from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
 from tests.faults import talker
 from tests.faults.test_deployments_under_load import assert_nothing_is_lost
 
-pytestmark = needs_docker
+pytestmark = pytest.mark.only("docker", why="what may be left of a deployment is looked for in Docker")
 
 KEPT = 2
 SETTINGS = {
-    "MINI_ENGINE": "docker",
     "MINI_KEEP_ARTIFACTS": str(KEPT),
     "MINI_STOP_GRACE": "5",
     "MINI_DRAIN_LIMIT": "1",
@@ -35,7 +34,7 @@ def assert_nothing_is_lost_or_left(
 ) -> tuple[int, int]:
     """Deploy under load, then destroy the app; Docker holds what is to be kept, and then what it held before."""
     volumes = dangling_volumes()
-    home = docker("inspect", "-f", '{{index .Config.Labels "mini.home"}}', containers()[0])
+    home = mini.home_id
     answered = assert_nothing_is_lost(mini, chatty, deployments=deployments, builds_every=builds_every)
     eventually(lambda: len(containers()) == 2, within=30)
     eventually(lambda: len(tags(home)) == KEPT, within=30)

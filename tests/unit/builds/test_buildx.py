@@ -12,7 +12,7 @@ from builds.daemon import ImageRequest
 from builds.git import Git
 from builds.source import Source
 from paas.errors import BuildFailedError
-from tests.e2e.harness import alive
+from tests.e2e.machine import alive
 from tests.eventually import eventually_async
 from tests.unit.builds.repos import Server, WorkTree
 
