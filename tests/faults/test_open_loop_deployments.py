@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.census import assert_no_orphans
 from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
-from tests.faults.census import assert_no_orphans
 from tests.faults.killing import end
 from tests.faults.nginx import an_nginx
 from tests.faults.open_loop import OpenLoop
