@@ -202,6 +202,30 @@ async def test_a_router_of_other_code_hands_over_without_a_request_lost(tmp_path
         assert min(counts) > 10
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_twenty_upgrades_under_load_lose_no_request(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, a_backend(answering()) as address:
+        routers = home.routers(count=2, code="0")
+        await routers.start()
+        await routers.publish(table(1, address))
+        ended = asyncio.Event()
+        door = routers.address
+        asking = [asyncio.create_task(_ask_until(ended, door.host, door.port)) for _ in range(16)]
+        for number in range(1, 21):
+            before = routers.pids
+            routers = await taken_over(home, routers, count=2, code=str(number))
+            await eventually_async(lambda: _are_gone(routers, before), within=30)  # noqa: B023 - awaited at once
+        ended.set()
+        asked = sum(await asyncio.gather(*asking))
+        await routers.stop()
+    print(f"20 upgrades of two routers: {asked} requests, none lost")
+
+
+async def _are_gone(routers: Routers, pids: Sequence[int]) -> bool:
+    return not set(pids) & set(routers.pids)
+
+
 async def _has_left(routers: Routers, pid: int) -> bool:
     return pid not in routers.pids and len(routers.pids) == 1
 

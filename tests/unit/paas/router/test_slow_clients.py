@@ -1,0 +1,62 @@
+"""A thousand clients that send their heads a byte at a time: the others are served, and the slow ones are told."""
+
+import asyncio
+import resource
+
+import pytest
+
+from paas.router.limits import Limits
+from tests.eventually import eventually_async
+from tests.unit.paas.router.harness import (
+    LOCALHOST,
+    a_backend,
+    a_router,
+    answering,
+    hang_up,
+    status_of,
+)
+
+pytestmark = pytest.mark.anyio
+
+SLOW = 1000
+TRICKLE = 0.2
+
+
+@pytest.fixture(autouse=True)
+def enough_descriptors() -> None:
+    """Both ends of every connection are in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * SLOW + 500
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"a process may have {hard} descriptors here, {wanted} are needed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+async def slow_client(port: int) -> bytes:
+    """Send a head that never ends, and return what the router says to it."""
+    reader, writer = await asyncio.open_connection(LOCALHOST, port)
+    answer = asyncio.create_task(reader.read())
+    writer.write(b"GET / HTTP/1.1\r\nHost: shop.localhost\r\nX-Slow: ")
+    while not answer.done():
+        writer.write(b"x")
+        await asyncio.wait([answer], timeout=TRICKLE)
+    await hang_up(writer)
+    return await answer
+
+
+async def test_a_thousand_slow_clients_are_told_and_stop_nobody_else() -> None:
+    limits = Limits(head=3.0)
+    async with a_router(limits) as router, a_backend(answering()) as address:
+        router.route(address)
+        slow = [asyncio.create_task(slow_client(router.port)) for _ in range(SLOW)]
+        await eventually_async(lambda: _connected(router.server.metrics()["connections"]), within=30)
+        served = [status_of(await router.get()) for _ in range(50)]
+        still_slow = sum(not task.done() for task in slow)
+        answers = await asyncio.gather(*slow)
+    assert served == [200] * 50
+    assert still_slow > 0, "the others were served while these sent their heads"
+    assert {status_of(answer) for answer in answers} == {408}
+
+
+async def _connected(count: object) -> bool:
+    return isinstance(count, int) and count >= SLOW
