@@ -1,7 +1,8 @@
 """The contract of a builder, and what a language adds to a slug. No decision about releases is made here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +44,10 @@ class Builder(Protocol):
 
     async def remove(self, artifact: Artifact) -> None:
         """Remove an artifact, and what only it needed. Repeating it does nothing."""
+        ...
+
+    async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
+        """Return what this home built before that time and is none of `recorded`: a crash came in between."""
         ...
 
 

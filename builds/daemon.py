@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event, Lock
 from typing import IO, TypedDict, cast
 
@@ -65,6 +66,11 @@ class _Document(TypedDict):
     Config: _Config | None
 
 
+class _Listed(TypedDict):
+    Id: str
+    Created: float
+
+
 class Daemon:
     """The Docker that the environment names (`DOCKER_HOST` and its companions), else the one of this machine."""
 
@@ -81,11 +87,19 @@ class Daemon:
             except ImageNotFound:
                 return None
 
-    def remove(self, tag: str) -> None:
+    def made(self, label: str, *, before: datetime) -> list[str]:
+        """Return the ids of the images with a label that were made before that time."""
+        with self._asking() as client:
+            # The SDK's types leave this method out.
+            images = cast("Callable[..., list[_Listed]]", client.images)
+            listed = images(filters={"label": label})
+        return [each["Id"] for each in listed if each["Created"] < before.timestamp()]
+
+    def remove(self, name: str) -> None:
         """Remove a tag, and its image where that was the last one; nothing where a container still uses it."""
         with self._asking() as client:
             try:
-                client.remove_image(tag)
+                client.remove_image(name)
             except APIError as error:
                 if error.status_code not in (_NOT_FOUND, _IN_USE):
                     raise
@@ -156,10 +170,14 @@ class ImageBuild:
                     self._response.raw.shutdown()
 
     def sweep(self) -> None:
-        """Remove what a build that was stopped left: the container that ran, and an image that was just made."""
+        """Remove what a build that was stopped left: the container that ran, and what it had made by then."""
         if self._steps.container is not None:
             self._daemon.remove_container(self._steps.container)
         self._daemon.remove(self._request.tag)
+        for layer in reversed(self._steps.layers):
+            found = self._daemon.find(layer)
+            if found is not None and not found.tags:
+                self._daemon.remove(layer)
 
     def _follow(self, client: APIClient, context: Iterator[bytes]) -> None:
         request = self._request

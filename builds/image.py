@@ -6,8 +6,9 @@ variable is ever near a build, so none can be in an image.
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from datetime import datetime
 
 from builds.arguments import build_arguments
 from builds.base import Built, Say
@@ -78,9 +79,16 @@ class ImageBuilder:
             return
         found = await in_thread(self._daemon.find, artifact.digest)
         if found is not None and found.labels.get(HOME_LABEL) == self._home_id:
-            for tag in found.tags:
-                if tag.startswith(f"{self._repository}/"):
-                    await in_thread(self._daemon.remove, tag)
+            # One that a crash left without a tag has its id alone.
+            for name in found.tags or (found.id,):
+                if name == found.id or name.startswith(f"{self._repository}/"):
+                    await in_thread(self._daemon.remove, name)
+
+    async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
+        """Return the images with this home's label, of before that time, that are none of `recorded`."""
+        kept = {artifact.digest for artifact in recorded if isinstance(artifact, Image)}
+        made = await in_thread(self._daemon.made, f"{HOME_LABEL}={self._home_id}", before=before)
+        return [Image(digest, digest) for digest in made if digest not in kept]
 
     def _labels(self, build: Build) -> dict[str, str]:
         return {

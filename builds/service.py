@@ -4,6 +4,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from builds.base import Builder, Built, Say
@@ -102,6 +103,11 @@ class BuildService:
         kept = await in_thread(self._store.builds.artifacts)
         if not self._running and all(_identity(other) != _identity(artifact) for _, _, other in kept):
             await self._builder.remove(artifact)
+
+    async def strays(self, *, before: datetime) -> list[Artifact]:
+        """Return the artifacts of before that time which no build has: a crash came before they were recorded."""
+        recorded = [artifact for _, _, artifact in await in_thread(self._store.builds.artifacts)]
+        return await self._builder.strays(recorded, before=before)
 
     async def _reusable(self, app: App, commit: Commit) -> Build | None:
         found = await in_thread(

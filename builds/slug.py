@@ -11,8 +11,10 @@ import asyncio
 import json
 import os
 import platform
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
@@ -33,6 +35,7 @@ from paas.threads import in_thread
 COMPLETE = ".complete"
 TREE = "tree"
 _ENVIRONMENT = "env-"
+_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 class SlugBuilder:
@@ -97,6 +100,11 @@ class SlugBuilder:
             async with self._lock(environment):
                 await in_thread(self._remove_unused, environment)
 
+    async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
+        """Return the slugs of before that time that are none of `recorded`."""
+        kept = {artifact.key for artifact in recorded if isinstance(artifact, Slug)}
+        return await in_thread(self._strays, kept, before.timestamp())
+
     async def _build(
         self, source: Source, key: str, languages: list[Language], *, salt: str, shell: Shell
     ) -> Slug:
@@ -143,6 +151,14 @@ class SlugBuilder:
     def _find(self, key: str) -> Slug | None:
         folder = self._settings.slugs / key
         return _from_json(key, (folder / COMPLETE).read_text()) if _is_whole(folder) else None
+
+    def _strays(self, kept: Collection[str], before: float) -> list[Artifact]:
+        folders = sorted(self._settings.slugs.iterdir()) if self._settings.slugs.is_dir() else []
+        return [
+            Slug(folder.name)
+            for folder in folders
+            if _KEY.fullmatch(folder.name) and folder.name not in kept and folder.stat().st_mtime < before
+        ]
 
     def _remove_incomplete(self) -> None:
         self._settings.slugs.mkdir(mode=0o700, parents=True, exist_ok=True)

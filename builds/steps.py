@@ -17,6 +17,7 @@ _FOREIGN = re.compile(r"FROM (?:--\S+ )?(\S+)|COPY .*--from=(\S+)", re.IGNORECAS
 _DEFAULT = re.compile(r"ARG (\w+)=[\"']?([^\"']+)[\"']?", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _CONTAINER = re.compile(r" ---> Running in ([0-9a-f]{12})")
+_LAYER = re.compile(r" ---> ([0-9a-f]{12})")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CACHED = " ---> Using cache"
 _RETURNED = re.compile(r"The command '(.*)' returned a non-zero code: (\d+)", re.DOTALL)
@@ -53,9 +54,13 @@ class Steps:
         self._waiting: str | None = None
         self._cached: list[int] = []
         self._is_own = False
+        self._is_given = False
+        """Whether the step's image was there before: a base, or one from the cache."""
         self._kept: deque[str] = deque(maxlen=_KEPT_LINES)
         self.container: str | None = None
         """The container that ran last."""
+        self.layers: list[str] = []
+        """The images without a name that this build has made, one for each step that was not cached."""
 
     def read(self, text: str) -> list[str]:
         """Return the lines to show for a piece of output, which may begin and end anywhere."""
@@ -95,8 +100,11 @@ class Steps:
             return []
         if line == _CACHED and self._waiting is not None:
             self._waiting = None
+            self._is_given = True
             self._cached.append(self._number)
             return []
+        if (layer := _LAYER.fullmatch(line)) and not self._is_given:
+            self.layers.append(layer[1])
         if container := _CONTAINER.fullmatch(line):
             self.container = container[1]
         if _NOISE.fullmatch(line):
@@ -108,6 +116,7 @@ class Steps:
 
     def _begin(self, number: int, total: int, *, instruction: str) -> None:
         self._number, self._is_own = number, number > total
+        self._is_given = instruction.upper().startswith("FROM ")
         if not self._is_own:
             shown = " ".join(instruction.split())
             if default := _DEFAULT.fullmatch(shown):

@@ -2,6 +2,7 @@
 the fakes of the tests."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -46,6 +47,8 @@ class BuildPart(Protocol):
     ) -> Build: ...
 
     async def remove(self, artifact: Artifact) -> None: ...
+
+    async def strays(self, *, before: datetime) -> list[Artifact]: ...
 
 
 class Seen(Protocol):

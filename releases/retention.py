@@ -29,9 +29,8 @@ log = logging.getLogger(__name__)
 OUTPUTS_KEPT = timedelta(days=30)
 
 STRAY_AFTER = timedelta(hours=1)
-"""How old a slug without a build must be: it is there before its build is recorded."""
+"""How old an artifact without a build must be: it is there before its build is recorded."""
 
-_SLUG = re.compile(r"[0-9a-f]{32}")
 _ID = re.compile(r"[0-9a-f]{16}")
 
 Kind = Literal["artifact", "repository", "output", "log", "cache"]
@@ -97,10 +96,7 @@ class Retention:
         collected: list[Collected] = []
         for app in sorted({app for app, _, _ in await in_thread(self._store.builds.artifacts)}):
             collected += await self.prune(app, dry_run=dry_run, keep=keep)
-        for slug in await in_thread(self._stray_slugs):
-            collected.append(Collected("artifact", slug.key, await in_thread(self._size, slug)))
-            if not dry_run:
-                await self._builds.remove(slug)
+        collected += await self._collect_strays(dry_run=dry_run)
         for kind, path in await in_thread(self._stray):
             collected.append(Collected(kind, path.name, await in_thread(_freed_by, path)))
             if not dry_run:
@@ -122,8 +118,18 @@ class Retention:
     async def _prune_quietly(self, app: AppId) -> None:
         try:
             await self.prune(app, dry_run=False)
+            await self._collect_strays(dry_run=False)
         except PaasError as error:
             log.warning("artifacts not pruned", extra={"app": app, "reason": error.message})
+
+    async def _collect_strays(self, *, dry_run: bool) -> list[Collected]:
+        """Remove, or only name, what was built and never recorded."""
+        strays = await self._builds.strays(before=self._clock.now() - STRAY_AFTER)
+        collected = [Collected("artifact", _name(each), await in_thread(self._size, each)) for each in strays]
+        if not dry_run:
+            for each in strays:
+                await self._builds.remove(each)
+        return collected
 
     async def _prune(self, app: AppId, *, keep: int, dry_run: bool) -> list[Collected]:
         collected = []
@@ -169,16 +175,6 @@ class Retention:
 
     def _stray(self) -> list[tuple[Kind, Path]]:
         return [*self._stray_of_apps(), *self._old_outputs()]
-
-    def _stray_slugs(self) -> list[Slug]:
-        """Return the slugs that no build has, because a crash came before it was recorded."""
-        kept = {_name(artifact) for _, _, artifact in self._store.builds.artifacts()}
-        long_ago = (self._clock.now() - STRAY_AFTER).timestamp()
-        return [
-            Slug(path.name)
-            for path in _entries(self._settings.slugs)
-            if _SLUG.fullmatch(path.name) and path.name not in kept and path.stat().st_mtime < long_ago
-        ]
 
     def _stray_of_apps(self) -> list[tuple[Kind, Path]]:
         folders: tuple[tuple[Kind, Path], ...] = (

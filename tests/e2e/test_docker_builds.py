@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
 
@@ -39,6 +40,7 @@ pytestmark = [pytest.mark.anyio, needs_docker]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dockerfile-app"
 PUBLIC_BASE = "python:3.12-slim"
 CANARY = f"canary-{token_hex(8)}"
+MARK = f"mini.test.mark={token_hex(8)}"
 Files = dict[str, str | bytes]
 
 
@@ -117,7 +119,8 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 async def underway(shop: Workshop) -> AsyncIterator["asyncio.Task[tuple[Image, Build]]"]:
     """A build that has come to a command which never ends."""
     marker = token_hex(4)
-    dockerfile = f"FROM {PYTHON}\nRUN echo begun {marker} && sleep 1000\n"
+    made = f"LABEL {MARK}\nRUN echo {marker} > /made"
+    dockerfile = f"FROM {PYTHON}\n{made}\nRUN echo begun {marker} && sleep 1000\n"
     task = asyncio.create_task(shop.build({"Dockerfile": dockerfile}))
     await shop.said(f"begun {marker}")
     yield task
@@ -369,6 +372,23 @@ async def test_an_image_is_removed_with_its_last_use_and_no_sooner(shop: Worksho
     assert again.id != build.id
 
 
+async def test_what_a_crash_left_is_a_stray_of_its_own_home_once_it_is_old(shop: Workshop) -> None:
+    kept, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
+    stray, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
+    docker("image", "tag", stray.reference, f"mini-test-{shop.home_id}:mine")
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    another = ImageBuilder(shop.settings, home_id="another")
+    assert await another.strays([], before=soon) == []
+    assert await shop.builder.strays([kept], before=soon - timedelta(hours=1)) == []
+    found = await shop.builder.strays([kept], before=soon)
+    assert found == [Image(stray.digest, stray.digest)]
+    await shop.builder.remove(found[0])
+    assert shop.tags() == [kept.reference]
+    # A person's own name for it is a person's.
+    docker("image", "rm", f"mini-test-{shop.home_id}:mine")
+    assert await shop.builder.strays([kept], before=soon) == []
+
+
 async def test_an_image_that_another_home_or_a_person_made_is_never_removed(shop: Workshop) -> None:
     image, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
     base = inspect(PYTHON)
@@ -390,6 +410,7 @@ async def test_a_cancelled_build_leaves_nothing_running(
         await underway
     assert shop.store.builds.get_by_id(build.id).state is BuildState.CANCELLED
     assert "echo begun" not in docker("container", "ls", "--all", "--no-trunc")
+    assert docker("image", "ls", "--all", "--quiet", "--filter", f"label={MARK}") == ""
     assert shop.tags() == []
 
 

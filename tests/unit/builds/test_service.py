@@ -1,7 +1,8 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -39,6 +40,9 @@ class Endless:
         return False
 
     async def remove(self, artifact: Artifact) -> None: ...
+
+    async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
+        return []
 
 
 class Faulty(Endless):

@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,11 @@ async def test_requirements_are_installed(bench: Bench) -> None:
 async def test_a_requirement_that_does_not_exist_fails_in_one_sentence(bench: Bench) -> None:
     with pytest.raises(BuildFailedError, match=r"requirements\.txt cannot be resolved: Because .*six"):
         await bench.build({**PROCFILE, "requirements.txt": "six==0.0.0.1\n"})
+
+
+async def test_a_slug_that_no_build_has_is_a_stray_once_it_is_old(bench: Bench) -> None:
+    kept, _ = await bench.build({**PROCFILE, "a": "1"})
+    stray, _ = await bench.build({**PROCFILE, "a": "2"})
+    now = datetime.now(UTC)
+    assert await bench.builder.strays([kept], before=now - timedelta(hours=1)) == []
+    assert await bench.builder.strays([kept], before=now + timedelta(hours=1)) == [Slug(stray.key)]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -47,6 +48,8 @@ class FakeBuilds:
     """What a build waits for before it ends, if set."""
     gone: set[Artifact] = field(default_factory=set)
     removed: list[Artifact] = field(default_factory=list)
+    unrecorded: dict[Artifact, datetime] = field(default_factory=dict)
+    """What was built without being recorded, and when."""
 
     async def build(
         self,
@@ -75,6 +78,9 @@ class FakeBuilds:
 
     async def remove(self, artifact: Artifact) -> None:
         self.removed.append(artifact)
+
+    async def strays(self, *, before: datetime) -> list[Artifact]:
+        return [artifact for artifact, made in self.unrecorded.items() if made < before]
 
     async def has(self, artifact: Artifact) -> bool:
         return artifact not in self.gone

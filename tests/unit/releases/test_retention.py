@@ -1,10 +1,12 @@
 """What is kept and what goes."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from paas.clock import SystemClock
 from paas.domain.build import Slug
 from paas.domain.ids import BuildId
 from paas.domain.names import AppName
@@ -88,11 +90,7 @@ async def test_all_artifacts_of_a_destroyed_app_go(stage: Stage) -> None:
 
 async def test_folders_that_nothing_points_to_go_when_they_are_old(stage: Stage) -> None:
     home, living = stage.settings.home, stage.app.id
-    stray, fresh = "0" * 32, "1" * 32
     for path in (
-        home / "slugs" / stray / "tree",
-        home / "slugs" / fresh / "tree",
-        home / "slugs" / "env-0",
         home / "repositories" / f"{'0' * 16}.git",
         home / "repositories" / f"{living}.git",
         home / "repositories" / "hooks",
@@ -100,18 +98,27 @@ async def test_folders_that_nothing_points_to_go_when_they_are_old(stage: Stage)
     ):
         path.mkdir(parents=True)
     old, new = _output(home, "old"), _output(home, "new")
-    for path in (home / "slugs" / stray, old):
-        os.utime(path, (0, 0))
+    os.utime(old, (0, 0))
     collected = await stage.service.collect_garbage(dry_run=False, keep=None)
     assert {(each.kind, each.name) for each in collected} == {
-        ("artifact", stray),
         ("repository", f"{'0' * 16}.git"),
         ("log", "0" * 16),
         ("output", old.name),
     }
-    assert stage.builds.removed == [Slug(stray)]
     assert new.exists()
     assert (home / "repositories" / f"{living}.git").exists()
+
+
+async def test_what_was_built_and_never_recorded_goes_once_it_is_old(stage: Stage) -> None:
+    now = SystemClock().now()
+    old, fresh = Slug("old"), Slug("fresh")
+    stage.builds.unrecorded = {old: now - timedelta(hours=2), fresh: now}
+    named = await stage.service.collect_garbage(dry_run=True, keep=None)
+    assert [(each.kind, each.name) for each in named] == [("artifact", "old")]
+    assert stage.builds.removed == []
+    await stage.push("aaaaaaa")
+    await eventually_async(lambda: _removed(stage, 1))
+    assert stage.builds.removed == [old]
 
 
 async def test_another_apps_artifacts_do_not_count(stage: Stage) -> None:
