@@ -23,6 +23,8 @@ def talk():
 threading.Thread(target=talk, daemon=True).start()
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
+NAME = "shop-of-faults"
+"""Other tests have a shop on the same Docker."""
 FILES = {
     "app.py": APP,
     "Dockerfile": f"FROM {PYTHON}\nCOPY app.py /app.py\n",
@@ -49,21 +51,21 @@ def mini(tmp_path_factory: pytest.TempPathFactory, proxy: DockerProxy) -> Iterat
 @pytest.fixture(scope="module")
 def shop(mini: Mini, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An app with two instances that answer and talk."""
-    repository = Repository(mini, tmp_path_factory.mktemp("apps") / "shop").write(FILES)
+    repository = Repository(mini, tmp_path_factory.mktemp("apps") / NAME).write(FILES)
     repository.commit()
     repository.push()
-    mini.ok("scale", "web=2", "-a", "shop")
+    mini.ok("scale", "web=2", "-a", NAME)
     eventually(lambda: len(containers()) == 2, within=30)
-    return "shop"
+    return NAME
 
 
 def containers() -> list[str]:
     """Return the ids of the app's containers."""
-    return sorted(docker("ps", "-q", "--filter", "label=mini.app-name=shop").split())
+    return sorted(docker("ps", "-q", "--filter", f"label=mini.app-name={NAME}").split())
 
 
 def numbers(mini: Mini, instance: str) -> list[int]:
-    printed = mini.ok("logs", "-n", "100000", "-s", "app", "-p", instance, "-a", "shop")
+    printed = mini.ok("logs", "-n", "100000", "-s", "app", "-p", instance, "-a", NAME)
     return [int(line.rpartition(" ")[2]) for line in printed.splitlines() if " line " in line]
 
 
