@@ -60,7 +60,10 @@ def of_forwarding(engine: str, *, forwards: bool | None) -> Finding:
 def of_buildx(*, installed: bool) -> Finding:
     """Return whether BuildKit's own client is there: it is a help, no need."""
     return _finding(
-        "buildx", message="installed" if installed else "not installed; images are built without it"
+        "buildx",
+        message="installed; images are built by it"
+        if installed
+        else "not installed; images are built without it",
     )
 
 

@@ -24,6 +24,7 @@ _ASK_LIMIT = 30
 """Seconds that Docker may take to answer a question; a build has its own limit."""
 
 THIS_MACHINE = "unix:///var/run/docker.sock"
+_NEGOTIATE = "auto"
 _NOT_FOUND = 404
 _IN_USE = 409
 
@@ -76,6 +77,8 @@ class Daemon:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = dict(environ)
+        self._version = _NEGOTIATE
+        """The version of the API to speak. Negotiating takes as long as several answers, so it is done once."""
 
     def find(self, reference: str) -> FoundImage | None:
         """Return the image that an id or a tag names, None where there is none."""
@@ -119,11 +122,16 @@ class Daemon:
         address = kwargs_from_env(environment=self._environ)
         try:
             _knock(str(address.get("base_url", THIS_MACHINE)))
-            client = APIClient(version="auto", timeout=int(limit), **address)
+            client = APIClient(version=self._version, timeout=int(limit), **address)
         except (DockerException, RequestException, OSError) as error:
             raise unavailable(error) from error
         with client:
-            yield client
+            self._version = str(client.api_version)
+            try:
+                yield client
+            except BaseException:
+                self._version = _NEGOTIATE  # another daemon may be there by now
+                raise
 
     @contextmanager
     def _asking(self) -> Iterator[APIClient]:
