@@ -15,14 +15,13 @@ from typing import Any
 
 import pytest
 
-from tests.dockerd import PYTHON, docker, needs_docker
+from tests.dockerd import PYTHON, docker
 from tests.e2e.harness import BIN, Mini, Repository, kill
 from tests.eventually import eventually
 
-pytestmark = needs_docker
+pytestmark = pytest.mark.only("docker", why="it is about containers")
 
 SETTINGS = {
-    "MINI_ENGINE": "docker",
     "MINI_BOOT_LIMIT": "8",
     "MINI_STOP_GRACE": "2",
     "MINI_INSTANCE_MEMORY": "64",
