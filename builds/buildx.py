@@ -34,8 +34,8 @@ _PASSED = (
 )
 
 
-def version_argv() -> tuple[str, ...]:
-    """Return the command that says which builders there are."""
+def inspect_argv() -> tuple[str, ...]:
+    """Return the command that says where the default builder builds."""
     return ("docker", "buildx", "inspect", "default")
 
 
@@ -99,7 +99,7 @@ class Buildx:
     async def _answers(self) -> bool:
         shell = Shell(self._environment, say=lambda _: None)
         try:
-            said = await shell.ask(*version_argv(), folder=Path("/"))
+            said = await shell.ask(*inspect_argv(), folder=Path("/"))
         except (BuildFailedError, OSError):
             return False
         return any(line.split() == ["Driver:", _DRIVER] for line in said.splitlines())

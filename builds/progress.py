@@ -65,12 +65,10 @@ class Progress:
             return EngineUnavailableError(
                 "Docker does not answer; what runs is left as it is. Start it, and push again."
             )
-        last = next(
-            (line for line in reversed(lines) if line.startswith("ERROR: ")), "ERROR: it does not say why"
-        )
-        if self._failed is None:
-            return sentence(last.removeprefix(_END).removeprefix("ERROR: "))
-        return self._of_step(*self._failed)
+        if self._failed is not None:
+            return self._of_step(*self._failed)
+        said = (line.removeprefix(_END) for line in reversed(lines) if line.startswith("ERROR: "))
+        return sentence(next(said, "it does not say why").removeprefix("ERROR: "))
 
     def _of_step(self, number: str, reason: str) -> PaasError:
         name = self._names.get(number, "")
