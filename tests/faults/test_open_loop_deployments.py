@@ -142,7 +142,8 @@ def test_a_hundred_deployments_while_the_control_plane_is_killed(mini: Mini, cha
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
 def test_the_same_load_finds_what_nginx_loses_at_a_reload(tmp_path: Path) -> None:
-    lost, requests = nginx_under_load(tmp_path, switches=100, rate=500)
+    # Less than the router gets: a single backend of this kind takes no more.
+    lost, requests = nginx_under_load(tmp_path, switches=100, rate=200)
     assert lost, "the load would prove nothing"
     print(f"100 reloads of nginx: {lost} of {requests} requests lost")
 
