@@ -1,5 +1,6 @@
-"""Whoever is measured: how each is configured and started. All keep connections to the backend, give each request an
-id, write the forwarded headers anew, log every request and count. Each gets one worker, and its cheapest way to log.
+"""Whoever is measured: how each is configured and started. All route 500 hosts, keep connections to the backend, give
+each request an id, a trace and its time, write the forwarded headers anew, log every request in the same words, and
+count. Each gets one worker, and its cheapest way to log.
 """
 
 import os
@@ -21,7 +22,8 @@ from paas.router.table import write_atomically
 
 CONFIGS = Path(__file__).parent
 HOST = "shop.localhost"
-ROUTES = 500
+APPS = (*(f"app-{number}" for number in range(499)), "shop")
+"""What is routed; requests are for the last."""
 _START_LIMIT = 10.0
 
 
@@ -39,7 +41,7 @@ Contender = Callable[[Path, int], AbstractContextManager[Running]]
 
 @contextmanager
 def mini(folder: Path, backend: int) -> Iterator[Running]:
-    """Our router as the control plane starts it, with 500 other apps in its table; its log lines are read."""
+    """Our router as the control plane starts it; its log lines are read."""
     write_atomically(_table(backend), folder / "table.json")
     os.mkfifo(folder / "log")
     log = os.open(folder / "log", os.O_RDWR)
@@ -116,6 +118,8 @@ async def app(scope, receive, send):
 @contextmanager
 def _configured(name: str, folder: Path, backend: int, argv: list[str]) -> Iterator[Running]:
     port = _free_port()
+    (folder / "hosts").write_text("".join(f"{app}.localhost shop\n" for app in APPS))
+    (folder / "servers").write_text(_nginx_servers(port))
     text = (CONFIGS / name).read_text()
     for mark, value in {"@PORT@": str(port), "@BACKEND@": str(backend), "@FOLDER@": str(folder)}.items():
         text = text.replace(mark, value)
@@ -154,9 +158,13 @@ def _free_port() -> int:
     return port
 
 
+def _nginx_servers(port: int) -> str:
+    listen = f"listen 127.0.0.1:{port}; location / {{ return 404; }}"
+    return "".join(f"server {{ server_name {app}.localhost; {listen} }}\n" for app in APPS if app != "shop")
+
+
 def _table(backend: int) -> RoutingTable:
-    apps = [_app(f"app-{number}", backend) for number in range(ROUTES - 1)]
-    return RoutingTable(1, (*apps, _app("shop", backend)))
+    return RoutingTable(1, tuple(_app(name, backend) for name in APPS))
 
 
 def _app(name: str, backend: int) -> RoutedApp:
