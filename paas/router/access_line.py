@@ -18,7 +18,7 @@ def line_beginning(head: RequestHead, refusal: Refusal | None = None) -> bytes:
             b"\xe2\x80\xa6" if len(path) > _PATH_LIMIT else b""
         )
     at = b"at=info" if refusal is None else _error(refusal)
-    return b'%b method=%b path="%b" host=%b request_id=' % (at, head.method, path, head.host)
+    return b"".join((at, b" method=", head.method, b' path="', path, b'" host=', head.host, b" request_id="))
 
 
 def line_client(peer: str) -> bytes:

@@ -18,9 +18,6 @@ from paas.router.metrics import Metrics
 from paas.router.ports import Rider
 from paas.router.wire import Address, Wire, begin_connect, connect
 
-_KNOWN_COUNT = 32
-_KNOWN_SIZE = 1024
-
 
 class BackendConnection:
     """One connection to a backend: in use by one rider, or unused."""
@@ -117,7 +114,6 @@ class LiveBackend:
         self.logged = line_backend(backend.name, 0.0)
         """Its piece of the access log's lines, where a connection was kept."""
         self.last_answer: PlainAnswer | None = None
-        self._answers: dict[bytes, PlainAnswer] = {}
 
     def set_aside(self) -> None:
         """Give it no request for a moment."""
@@ -128,12 +124,9 @@ class LiveBackend:
     def answer(self, request: RequestHead, data: bytes) -> PlainAnswer | None:
         """Return the plain answer that begins with `data`, read only where its head is none of the last ones; None
         where it is not plain; raises MalformedError."""
-        block = data[: data.find(b"\r\n\r\n", 0, HEAD_LIMIT) + 4]
-        answer = self._answers.get(block) or plain_answer(request, block)
-        if answer is not None and len(block) <= _KNOWN_SIZE:
-            if len(self._answers) >= _KNOWN_COUNT:
-                self._answers.clear()
-            self._answers[block] = self.last_answer = answer
+        answer = plain_answer(request, data[: data.find(b"\r\n\r\n", 0, HEAD_LIMIT) + 4])
+        if answer is not None:
+            self.last_answer = answer
         return answer
 
     def take_unused(self) -> BackendConnection | None:

@@ -11,13 +11,13 @@ from paas.router.trace import TRACE_NAMES, passed_on
 HEAD_LIMIT = 64 * 1024
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_TEXT = rb"[\t\x20-\x7e\x80-\xff]"
+TEXT = rb"[\t\x20-\x7e\x80-\xff]"
 # Possessive inside each line, and no line can hold the CR that begins the next: a head matches in one pass or not at
 # all. The repeat of lines itself is not possessive, since Python before 3.11.5 then matches nothing (Debian 12 has
 # 3.11.2). Neither obs-fold, nor a space before a colon, nor a bare CR, LF or NUL has a place in it.
-_LINES = rb"((?:\r\n" + TOKEN + rb"++:" + _TEXT + rb"*+)*)\r\n\r\n"
+_LINES = rb"((?:\r\n" + TOKEN + rb"++:" + TEXT + rb"*+)*)\r\n\r\n"
 _REQUEST = re.compile(rb"(" + TOKEN + rb"{1,32}+) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])" + _LINES)
-_RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: " + _TEXT + rb"*+)?)" + _LINES)
+_RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: " + TEXT + rb"*+)?)" + _LINES)
 
 # What a request may not claim, or what holds for one hop only. A name with `_` reads the same to CGI-like
 # servers, so it goes the same way.
@@ -29,8 +29,8 @@ REQUEST_NAMES = (
     + TRACE_NAMES
 )
 RESPONSE_NAMES = rb"connection|content-length|transfer-encoding|upgrade|trailer|keep-alive|proxy-connection|x-request-id|via"
-_REQUEST_FIELDS = re.compile(rb"\r\n(?i:(" + REQUEST_NAMES + rb")):[ \t]*+(" + _TEXT + rb"*+)")
-_RESPONSE_FIELDS = re.compile(rb"\r\n(?i:(" + RESPONSE_NAMES + rb")):[ \t]*+(" + _TEXT + rb"*+)")
+_REQUEST_FIELDS = re.compile(rb"\r\n(?i:(" + REQUEST_NAMES + rb")):[ \t]*+(" + TEXT + rb"*+)")
+_RESPONSE_FIELDS = re.compile(rb"\r\n(?i:(" + RESPONSE_NAMES + rb")):[ \t]*+(" + TEXT + rb"*+)")
 _ABSOLUTE = re.compile(rb"(?i:http)://([^/?]*+)(.*+)")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
