@@ -22,7 +22,7 @@ class Load:
     path: str = "/"
     script: str = ""
     lines: Sequence[str] = ()
-    seconds: int = 3
+    seconds: int = 8
 
 
 @dataclass(frozen=True, slots=True)
