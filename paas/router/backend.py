@@ -4,6 +4,7 @@ It never chooses: the balancer does.
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ from paas.router.loop import RouterLoop
 from paas.router.metrics import Metrics
 from paas.router.ports import Rider
 from paas.router.wire import Address, Wire, begin_connect, connect
+
+_OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL))
 
 
 class BackendConnection:
@@ -115,6 +118,14 @@ class LiveBackend:
         """Its piece of the access log's lines, where a connection was kept."""
         self.last_answer: PlainAnswer | None = None
 
+    def refused(self, error: OSError) -> bool:
+        """Set it aside if `error` says that it refused a connection; return whether it does, or we are short of
+        something ourselves."""
+        if error.errno in _OURS:
+            return False
+        self.set_aside()
+        return True
+
     def set_aside(self) -> None:
         """Give it no request for a moment."""
         if not self.is_aside:
@@ -141,8 +152,12 @@ class LiveBackend:
         return None
 
     def connect_at_once(self) -> BackendConnection | None:
-        """Return a fresh connection; None where that takes a while; raises OSError where it is refused."""
-        sock, arrived = begin_connect(self._address)
+        """Return a fresh connection; None where that takes a while, or where it is refused."""
+        try:
+            sock, arrived = begin_connect(self._address)
+        except OSError as error:
+            self.refused(error)
+            return None
         if arrived:
             return self._connected(sock)
         sock.close()

@@ -4,14 +4,11 @@ Nothing was sent yet at this point, so that any request may be tried any number 
 """
 
 import asyncio
-import errno
 
 from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
 from paas.router.context import Context
 from paas.router.refusal import H10, H14, H20, H99, NO_SUCH_APP, Refusal
-
-_OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL))
 
 
 class UnreachedError(Exception):
@@ -25,14 +22,8 @@ class UnreachedError(Exception):
 def reach_at_once(app: LiveApp, *, ticket: str | None = None) -> tuple[LiveBackend, BackendConnection] | None:
     """Return a fresh connection to the backend that should get a request; None where it takes more than one try."""
     backend = (app.find(ticket) if ticket else None) or app.choose()
-    if backend is None:
-        return None
-    try:
-        connection = backend.connect_at_once()
-    except OSError as error:
-        _refused(backend, error)
-        return None
-    return (backend, connection) if connection is not None else None
+    connection = backend.connect_at_once() if backend is not None else None
+    return (backend, connection) if backend is not None and connection is not None else None
 
 
 async def reach(
@@ -75,14 +66,7 @@ async def _connect(backend: LiveBackend) -> BackendConnection | Refusal:
         backend.set_aside()
         return H20
     except OSError as error:
-        return _refused(backend, error)
-
-
-def _refused(backend: LiveBackend, error: OSError) -> Refusal:
-    if error.errno in _OURS:
-        return H99
-    backend.set_aside()
-    return H10
+        return H10 if backend.refused(error) else H99
 
 
 async def _wait(

@@ -70,7 +70,7 @@ class Shortcut:
         app = context.balancer.find(head.host)
         if app is None or not app.open or (backend := app.choose()) is None:
             return False
-        connection = backend.take_unused()
+        connection = backend.take_unused() or backend.connect_at_once()
         if connection is None:
             return False
         self._app, self._backend, self._connection = app, backend, connection
