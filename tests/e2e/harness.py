@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -144,8 +145,9 @@ class Mini:
 
     def empty(self) -> None:
         """Destroy every app; nothing of them may be left."""
-        for app in self.json("apps"):
-            self.ok("destroy", "-a", app["name"], "--confirm", app["name"])
+        names = [app["name"] for app in self.json("apps")]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: self.ok("destroy", "-a", name, "--confirm", name), names))
         eventually(lambda: self._assert_nothing_remains())
 
     def _assert_nothing_remains(self) -> bool:
