@@ -18,7 +18,7 @@ from builds.daemon import Daemon, FoundImage, ImageBuild, ImageRequest
 from builds.recipe import Recipe, read_recipe
 from builds.relay import Relay
 from builds.source import Source
-from builds.steps import StepFailedError
+from builds.steps import LayerGoneError, StepFailedError
 from paas.domain.build import Artifact, Build, Image
 from paas.errors import BuildFailedError, EngineUnavailableError
 from paas.settings import Settings
@@ -111,6 +111,16 @@ class ImageBuilder:
             raise
 
     async def _run_classic(
+        self, request: ImageRequest, recipe: Recipe, source: Source, *, build: Build, say: Say
+    ) -> None:
+        """Build, and once more where somebody's removal of an image took a layer away that was just found cached."""
+        try:
+            await self._attempt(request, recipe, source, build=build, say=say)
+        except LayerGoneError:
+            say("A cached layer is gone; building again")
+            await self._attempt(request, recipe, source, build=build, say=say)
+
+    async def _attempt(
         self, request: ImageRequest, recipe: Recipe, source: Source, *, build: Build, say: Say
     ) -> None:
         running = ImageBuild(self._daemon, request, say=Relay(say))

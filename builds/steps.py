@@ -27,6 +27,7 @@ _NO_IMAGE = re.compile(
     r"|Client\.Timeout"
 )
 _NEEDS_BUILDKIT = re.compile(r"requires BuildKit|unknown flag: (?:mount|link|parents|exclude)")
+_LAYER_GONE = re.compile(r"unknown parent image ID|layer does not exist")
 _KEPT_LINES = 60
 _LINE_LIMIT = 64 * 1024
 
@@ -39,6 +40,10 @@ class StepFailedError(BuildFailedError):
         self.instruction = instruction
         self.lines = lines
         """The last lines that it printed."""
+
+
+class LayerGoneError(BuildFailedError):
+    """A cached layer was removed in the middle of a build, with the last image that had it."""
 
 
 class Steps:
@@ -151,7 +156,8 @@ def sentence(message: str, *, step: str = "", instruction: str = "") -> PaasErro
             f"builder: {said}. Install buildx, or write the step without it."
         )
     where = f"{step} failed" if step else "The Dockerfile cannot be built"
-    return BuildFailedError(f"{where}: {said.rstrip('.')}.")
+    kind = LayerGoneError if _LAYER_GONE.search(said) else BuildFailedError
+    return kind(f"{where}: {said.rstrip('.')}.")
 
 
 def disk_full() -> DiskFullError:

@@ -1,6 +1,6 @@
 import pytest
 
-from builds.steps import StepFailedError, Steps
+from builds.steps import LayerGoneError, StepFailedError, Steps
 from paas.errors import BuildFailedError, DiskFullError
 
 ID = "0123456789ab"
@@ -150,3 +150,9 @@ def test_a_base_image_that_an_argument_names_is_shown_by_its_default() -> None:
     for piece in (*step(1, 3, "ARG BASE=nosuch:1"), *step(2, 3, "FROM ${BASE}")):
         steps.read(piece)
     assert "The base image nosuch:1 is not" in steps.failure("pull access denied").message
+
+
+def test_a_cached_layer_that_is_gone_is_told_from_what_the_dockerfile_is_to_blame_for() -> None:
+    said = "failed to export image: failed to set parent sha256:9ab6: unknown parent image ID sha256:9ab6"
+    assert isinstance(after("COPY . .").failure(said), LayerGoneError)
+    assert not isinstance(after("COPY . .").failure("COPY failed: no such file"), LayerGoneError)
