@@ -20,7 +20,7 @@ ANOTHER_PORT = "import http.server, os\nhttp.server.HTTPServer((os.environ['HOST
 EXITS_AT_ONCE = "raise SystemExit('no database here')\n"
 DAEMON = "import os, sys\nif os.fork(): sys.exit(0)\nos.setsid()\n" + apps.WEB
 LEAVES = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    time.sleep(600)\n"
-LATE = "import threading\nthreading.Event().wait(1)\n" + apps.WEB
+LATE = "import threading\nthreading.Event().wait(2)\n" + apps.WEB
 DEAF = apps.WORKER.replace("lambda *_: stopped.set()", "signal.SIG_IGN")
 FAILING_CHECK = '{"healthchecks": {"web": [{"type": "startup", "path": "/exit/7", "attempts": 1}]}}'
 
@@ -60,7 +60,9 @@ def push(shop: Repository, files: Mapping[str, str]) -> Result:
         pytest.param({"web.py": ANOTHER_PORT}, 12, "but not on its PORT", id="binds another port"),
         pytest.param({"web.py": EXITS_AT_ONCE}, 12, "web.1", id="exits at once"),
         pytest.param({"web.py": DAEMON}, 12, "web.1", id="forks a daemon and leaves"),
-        pytest.param({"worker.py": EXITS_AT_ONCE}, 12, "worker.1", id="a worker exits at once"),
+        pytest.param(
+            {"web.py": LATE, "worker.py": EXITS_AT_ONCE}, 12, "worker.1", id="a worker exits before web is up"
+        ),
         pytest.param({"app.json": FAILING_CHECK}, 12, "web.1", id="dies of its health check"),
         pytest.param({"Procfile": "web: no-such-program $PORT\n"}, 12, "exit 127", id="no such program"),
         pytest.param(
