@@ -17,7 +17,7 @@ from paas.supervisor.routing import Publisher
 from paas.supervisor.wake import Passes, Wake
 
 SLACK = 30.0
-"""Seconds beyond the boot limit after which waiting ends even where the engine says nothing at all."""
+"""Seconds beyond a limit for booting or stopping after which waiting ends even where the engine says nothing at all."""
 ROUTED_WITHIN = 30.0
 LAST_LINES = 10
 _LINES_WITHIN = 5.0
@@ -48,7 +48,7 @@ class Waiting:
     ) -> None:
         self._shown, self._passes, self._wake, self._publisher = shown, passes, wake, publisher
         self._lines, self._clock = lines, clock
-        self._boot_limit, self._stop_limit = boot_limit, stop_limit
+        self._boot_limit, self._stop_limit = boot_limit, stop_limit + SLACK
 
     async def healthy(self, release: Release, *, say: Callable[[str], None]) -> None:
         """Return when every instance wanted of `release` is up; raises NotHealthyError as soon as one is not going
