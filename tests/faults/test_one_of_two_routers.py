@@ -1,9 +1,13 @@
 """A server with two routers, one of which is killed: nothing is lost but what it had accepted."""
 
+import pytest
+
 from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
 from tests.faults.killing import end
 from tests.faults.traffic import Traffic
+
+pytestmark = pytest.mark.only("process", why="the router is the same in front of containers")
 
 SETTINGS = {"MINI_ROUTERS": "2", "MINI_STOP_GRACE": "5", "MINI_DRAIN_LIMIT": "1"}
 CLIENTS = 5
