@@ -23,15 +23,9 @@ async def collected(here: Services) -> CollectorRegistry:
             states[app.name, view.instance.type, view.state] += 1
             restarts[app.name, view.instance.name] += view.instance.restarts
     registry = CollectorRegistry()
-    registry.register(
-        _Snapshot(apps=len(apps), states=states, restarts=restarts, in_flight=await _in_flight(here))
-    )
+    registry.register(_Snapshot(apps=len(apps), states=states, restarts=restarts))
     registry.register(RouterMetrics(await here.routers.metrics()))
     return registry
-
-
-async def _in_flight(here: Services) -> int:
-    return sum((await here.routers.in_flight()).values())
 
 
 class _Snapshot(Collector):
@@ -41,12 +35,10 @@ class _Snapshot(Collector):
         apps: int,
         states: Counter[tuple[str, str, str]],
         restarts: Counter[tuple[str, str]],
-        in_flight: int,
     ) -> None:
         self._apps = apps
         self._states = states
         self._restarts = restarts
-        self._in_flight = in_flight
 
     def collect(self) -> Iterator[Metric]:
         version = GaugeMetricFamily("mini_info", "The version of mini.", labels=["version"])
@@ -65,6 +57,3 @@ class _Snapshot(Collector):
         for named, count in self._restarts.items():
             restarts.add_metric(list(named), count)
         yield restarts
-        yield GaugeMetricFamily(
-            "mini_requests_in_flight", "Requests under way in the router.", value=self._in_flight
-        )

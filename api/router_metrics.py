@@ -1,4 +1,7 @@
-"""What the routers have counted, as Prometheus reads it: the sum over all router processes. It counts nothing itself."""
+"""What the routers have counted, as Prometheus reads it. It counts nothing itself.
+
+Each router process has series of its own: of a sum, nobody could tell that one of them begins anew when it restarts.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,35 +48,35 @@ class AppCounts(Counts, total=False):
 
 Labels = tuple[str, ...]
 
-_APP = ("app",)
-_INSTANCE = ("app", "instance", "release")
+_ROUTER = ("router",)
+_APP = (*_ROUTER, "app")
+_INSTANCE = (*_APP, "instance", "release")
 
 
 class RouterMetrics(Collector):
     """The counters of all routers at one moment; `answers` are those of `Routers.metrics`."""
 
-    def __init__(self, answers: Iterable[Mapping[str, object]]) -> None:
-        self._connections = 0
+    def __init__(self, answers: Mapping[int, Mapping[str, object]]) -> None:
+        self._connections: list[tuple[Labels, int]] = []
         self._apps: list[tuple[Labels, Counts]] = []
         self._backends: list[tuple[Labels, BackendCounts]] = []
-        for answer in answers:
-            self._connections += cast(int, answer["connections"])
+        for slot, answer in answers.items():
+            router = str(slot)
+            self._connections.append(((router,), cast(int, answer["connections"])))
             for app, counts in cast(dict[str, AppCounts], answer["apps"]).items():
-                self._apps.append(((app,), counts))
+                self._apps.append(((router, app), counts))
                 self._backends += [
-                    ((app, each["name"], f"v{each['version']}"), each) for each in counts["backends"]
+                    ((router, app, each["name"], f"v{each['version']}"), each) for each in counts["backends"]
                 ]
-            self._apps.append(((UNROUTED,), cast(AppCounts, answer["unrouted"])))
+            self._apps.append(((router, UNROUTED), cast(AppCounts, answer["unrouted"])))
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "mini_router_connections", "Connections of clients now.", value=self._connections
-        )
+        yield _gauge("mini_router_connections", "Connections of clients now.", _ROUTER, self._connections)
         yield from _families("mini_router", "", _APP, self._apps)
         yield from _families("mini_backend", " of an instance", _INSTANCE, self._backends)
         in_flight = [(labels, counts["in_flight"]) for labels, counts in self._backends]
         yield _gauge(
-            "mini_router_in_flight", "Requests under way.", _APP, (((app,), n) for (app, *_), n in in_flight)
+            "mini_router_in_flight", "Requests under way.", _APP, ((labels[:2], n) for labels, n in in_flight)
         )
         yield _gauge("mini_backend_in_flight", "Requests under way on an instance.", _INSTANCE, in_flight)
 

@@ -133,8 +133,8 @@ class LiveBackend:
             self._loop.call_later(self._limits.aside, self._take_back)
 
     def answer(self, request: RequestHead, data: bytes) -> PlainAnswer | None:
-        """Return the plain answer that begins with `data`, read only where its head is none of the last ones; None
-        where it is not plain; raises MalformedError."""
+        """Return the plain answer that begins with `data`, which is `last_answer` then; None where it is not plain;
+        raises MalformedError."""
         answer = plain_answer(request, data[: data.find(b"\r\n\r\n", 0, HEAD_LIMIT) + 4])
         if answer is not None:
             self.last_answer = answer

@@ -42,6 +42,10 @@ class RouterClient:
         """Return who listens there."""
         return await in_thread(self._hello)
 
+    async def owner(self) -> int:
+        """Return the pid of who has the socket, whether or not it still answers."""
+        return await in_thread(self._owner)
+
     async def push(self, table: RoutingTable) -> int:
         """Make the router follow `table`; return the version that it follows, at least the table's."""
         version = _number(await self._ask(f'{{"do":"push","table":{to_json(table)}}}'), "version")
@@ -90,22 +94,33 @@ class RouterClient:
     def _hello(self) -> Found:
         try:
             with self._connected() as door:
+                pid = self._owner_of(door)
                 door.sendall(b'{"do":"hello"}\n')
                 answer = self._read(door)
-                credentials = door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         except OSError as error:
             raise self._unreachable(error) from error
-        pid, user, _ = struct.unpack("3i", credentials)
-        if user != os.getuid():
-            raise UnreachableError(
-                f"The socket {self._socket} belongs to another user; remove it and start again."
-            )
         return Found(
             pid=pid,
             version=_number(answer, "version"),
             code=str(answer.get("code", "")),
             retiring=answer.get("retiring") is True,
         )
+
+    def _owner(self) -> int:
+        try:
+            with self._connected() as door:
+                return self._owner_of(door)
+        except OSError as error:
+            raise self._unreachable(error) from error
+
+    def _owner_of(self, door: socket.socket) -> int:
+        credentials = door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid, user, _ = struct.unpack("3i", credentials)
+        if user != os.getuid():
+            raise UnreachableError(
+                f"The socket {self._socket} belongs to another user; remove it and start again."
+            )
+        return int(pid)
 
     def _listeners(self) -> Listeners:
         try:
@@ -118,6 +133,7 @@ class RouterClient:
             raise UnreachableError(f"The router at {self._socket} did not hand over its listening sockets.")
         listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors]
         for listener in listeners:
+            listener.set_inheritable(False)  # as they come, every child would keep them open
             listener.setblocking(False)
         return Listeners(*listeners)
 

@@ -36,7 +36,7 @@ class ClientConnection:
         self.logged = line_client(peer)
         self.secure = secure
         self.origin = origin_lines(peer, port, secure=secure)
-        self.deadline = context.deadlines.open(self._expired)
+        self.deadline = context.deadlines.open(self._expired, failed=self.abort)
         self._wire = Wire(context.loop, sock, self)
         self.write: Callable[[bytes], None] = self._wire.write
         self._buffer = b""
@@ -127,7 +127,7 @@ class ClientConnection:
         self._exchange = None
         if self._closing:
             return
-        if not keep_alive or self._context.stopping:
+        if not keep_alive or self._context.ending:
             self._close()
             return
         self.deadline.set(self._context.limits.keep_alive)

@@ -25,6 +25,8 @@ class Context:
     ids: RequestIds = field(default_factory=RequestIds)
     unrouted: Metrics = field(default_factory=Metrics)
     """Counts what belongs to no app: unknown hosts, and what was no request at all."""
+    ending: bool = False
+    """Set once no client gets another answer than that under way."""
     stopping: bool = False
     """Set once the process is to end: every answer then closes its connection."""
 

@@ -3,20 +3,25 @@ looked over together a few times a second.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from math import inf
 
 from paas.router.loop import RouterLoop
 
+log = logging.getLogger(__name__)
+
 
 class Deadline:
     """Calls `expired` once, when the time set last has been over for no more than a tick."""
 
-    __slots__ = ("_clock", "at", "expired")
+    __slots__ = ("_clock", "at", "expired", "failed")
 
-    def __init__(self, loop: RouterLoop, expired: Callable[[], None]) -> None:
+    def __init__(self, loop: RouterLoop, expired: Callable[[], None], *, failed: Callable[[], None]) -> None:
         self._clock = loop.direct
         self.expired = expired
+        self.failed = failed
+        """Called where `expired` raises something: gives up what the deadline is of."""
         self.at = inf
         """When it is, by the loop's clock; infinite while there is none."""
 
@@ -34,9 +39,9 @@ class Deadlines:
         self._open: set[Deadline] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def open(self, expired: Callable[[], None]) -> Deadline:
+    def open(self, expired: Callable[[], None], *, failed: Callable[[], None]) -> Deadline:
         """Return a deadline that is looked at until it is closed."""
-        deadline = Deadline(self._loop, expired)
+        deadline = Deadline(self._loop, expired, failed=failed)
         self._open.add(deadline)
         if self._timer is None:
             self._timer = self._loop.call_later(self._tick, self._look)
@@ -53,4 +58,11 @@ class Deadlines:
         for deadline in [each for each in self._open if each.at <= now]:
             if deadline.at <= now:  # one before it may have closed it
                 deadline.at = inf
-                deadline.expired()
+                self._expire(deadline)
+
+    def _expire(self, deadline: Deadline) -> None:
+        try:
+            deadline.expired()
+        except Exception:  # the boundary: a fault in one connection must not keep the others waiting
+            log.exception("a deadline failed")
+            deadline.failed()

@@ -17,7 +17,7 @@ TEXT = rb"[\t\x20-\x7e\x80-\xff]"
 # 3.11.2). Neither obs-fold, nor a space before a colon, nor a bare CR, LF or NUL has a place in it.
 _LINES = rb"((?:\r\n" + TOKEN + rb"++:" + TEXT + rb"*+)*)\r\n\r\n"
 _REQUEST = re.compile(rb"(" + TOKEN + rb"{1,32}+) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])" + _LINES)
-_RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: " + TEXT + rb"*+)?)" + _LINES)
+_RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2}(?: " + TEXT + rb"*+)?)" + _LINES)
 
 # What a request may not claim, or what holds for one hop only. A name with `_` reads the same to CGI-like
 # servers, so it goes the same way.

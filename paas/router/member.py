@@ -32,14 +32,24 @@ class Member:
 
 
 async def find_members(settings: Settings) -> list[tuple[Member, Found]]:
-    """Return every router of this home that answers on its socket, with what it says of itself."""
+    """Return every router of this home that answers on its socket, with what it says of itself. One that has the socket
+    and does not answer is ended: it would go on with an old table, and nobody could reach it."""
     found = []
     for slot in sorted(_slots(settings)):
         member = Member.at(slot, settings)
         with suppress(UnreachableError):
             member.process = await RouterProcess.find(member.client)
-            found.append((member, await member.client.hello()))
+            try:
+                found.append((member, await member.client.hello()))
+            except UnreachableError:
+                await _end(member.process)
     return found
+
+
+async def _end(process: RouterProcess) -> None:
+    process.kill()
+    await process.wait()
+    process.close()
 
 
 def _slots(settings: Settings) -> list[int]:

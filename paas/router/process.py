@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from paas.errors import PaasError, UnreachableError
+from paas.errors import PaasError
 from paas.router.client import RouterClient
 from paas.router.listener import Listeners
 from paas.settings import Settings
@@ -35,13 +35,13 @@ class RouterProcess:
 
     @classmethod
     async def find(cls, client: RouterClient) -> "RouterProcess":
-        """Return the router that answers on a socket; raises UnreachableError where none does."""
+        """Return the router that has a socket, whether or not it answers; raises UnreachableError where none has."""
         while True:
-            pid = (await client.hello()).pid
+            pid = await client.owner()
             with suppress(ProcessLookupError):
                 process = cls(pid, os.pidfd_open(pid))
-                # Only now is the pid pinned: that the same one still answers says that it is this process.
-                if await process._answers(client):
+                # Only now is the pid pinned: that the same one still has the socket says that it is this process.
+                if await client.owner() == pid:
                     return process
                 process.close()
 
@@ -87,12 +87,6 @@ class RouterProcess:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
-
-    async def _answers(self, client: RouterClient) -> bool:
-        try:
-            return (await client.hello()).pid == self.pid
-        except UnreachableError:
-            return False
 
     async def _until_ready(self, pipe: int) -> None:
         """Return when the pipe's other end was closed: by a router that serves, or by its death."""

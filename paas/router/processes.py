@@ -136,8 +136,8 @@ class Routers:
         """Cut what is still under way on these backends: the end of a drain."""
         await self._ask_all(lambda client: client.close_backends(instances))
 
-    async def metrics(self) -> list[Answer]:
-        """Return every router's counters."""
+    async def metrics(self) -> dict[int, Answer]:
+        """Return the counters of every router that says them, by its place."""
         return await self._ask_all(lambda client: client.metrics())
 
     async def stop(self) -> None:
@@ -285,11 +285,17 @@ class Routers:
             process.kill()
             await process.wait()
 
-    async def _ask_all(self, ask: Callable[[RouterClient], Coroutine[None, None, T]]) -> list[T]:
-        answers = await asyncio.gather(
-            *(ask(member.client) for member in self._all() if member.living), return_exceptions=True
-        )
-        return [answer for answer in answers if not isinstance(answer, BaseException)]
+    async def _ask_all(self, ask: Callable[[RouterClient], Coroutine[None, None, T]]) -> dict[int, T]:
+        answers: dict[int, T] = {}
+
+        async def note(member: Member) -> None:
+            try:
+                answers[member.slot] = await ask(member.client)
+            except UnreachableError as error:
+                log.warning("router does not answer: %s", error.message, extra={"index": member.slot})
+
+        await asyncio.gather(*(note(member) for member in self._all() if member.living))
+        return dict(sorted(answers.items()))
 
 
 async def _in_flight_of(member: Member) -> Mapping[InstanceId, int]:

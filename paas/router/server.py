@@ -78,7 +78,7 @@ class RouterServer:
 
     async def stop(self) -> None:
         """Accept no more, finish what is in flight for a few seconds, cut the rest."""
-        self._context.stopping = True
+        self._context.stopping = self._context.ending = True
         for door in self._doors():
             door.close()
         for client in tuple(self._clients):

@@ -69,12 +69,19 @@ class OpenLoop:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.flows(self.rate // 2)
+        try:
+            self.flows(self.rate // 2)
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._ended.set()
         self._thread.join()
 
@@ -106,7 +113,7 @@ class OpenLoop:
         try:
             async with asyncio.timeout(LIMIT):
                 status, body = await self._answer(method, number)
-        except (OSError, EOFError, TimeoutError, ValueError) as error:
+        except (OSError, EOFError, TimeoutError, ValueError, LookupError) as error:
             outcome = Outcome(method, number, began, time.monotonic(), fault=repr(error))
         else:
             outcome = Outcome(method, number, began, time.monotonic(), status, body)

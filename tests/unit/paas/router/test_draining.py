@@ -150,3 +150,38 @@ async def test_a_router_that_stops_cuts_what_takes_too_long() -> None:
         await eventually_async(lambda: is_in_flight(router))
         await router.server.stop()
         assert await under_way in (b"",) or status_of(await under_way) == 503
+
+
+def in_two_pieces(go_on: asyncio.Event) -> Handler:
+    """Return a backend that sends the second half of its body when it may."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await head_of(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwh")
+            await go_on.wait()
+            writer.write(b"le")
+
+    return handle
+
+
+async def test_a_retiring_router_keeps_a_connection_that_it_did_not_say_it_would_close() -> None:
+    go_on = asyncio.Event()
+    request = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+    async with (
+        a_router() as router,
+        a_backend(in_two_pieces(go_on)) as address,
+        router.connection() as (reader, writer),
+    ):
+        router.route(address)
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\nwh")
+        assert "connection" not in fields_of(head)
+        router.server.retire()
+        go_on.set()
+        assert await reader.readexactly(2) == b"le"
+        writer.write(request)
+        last = await reader.read()
+        assert status_of(last) == 200
+        assert fields_of(last)["connection"] == "close"
+        assert last.endswith(b"whle")

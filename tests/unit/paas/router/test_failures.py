@@ -191,8 +191,13 @@ async def test_a_connection_closed_without_an_answer_is_h13() -> None:
         assert "code=H13" in await logged(router, "at=")
 
 
-async def test_an_answer_that_is_no_http_is_h17() -> None:
-    async with a_router() as router, a_backend(saying(b"SSH-2.0-x\r\n\r\n")) as address:
+@pytest.mark.parametrize(
+    "answer",
+    [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"],
+    ids=["SSH", "status 999"],
+)
+async def test_an_answer_that_is_no_http_is_h17(answer: bytes) -> None:
+    async with a_router() as router, a_backend(saying(answer)) as address:
         router.route(address)
         assert b"Poorly formatted HTTP response" in await router.get()
         assert "code=H17" in await logged(router, "at=")

@@ -211,7 +211,7 @@ async def test_metrics_count_requests_by_status_and_backend(tmp_path: Path) -> N
     async with a_home(tmp_path) as home, started(home) as routers, a_backend(answering()) as address:
         await routers.publish(table(1, address))
         await get(routers)
-        (metrics,) = await routers.metrics()
+        (metrics,) = (await routers.metrics()).values()
         apps = metrics["apps"]
         assert isinstance(apps, dict)
         assert apps["shop"]["requests"] == {"2xx": 1}

@@ -69,7 +69,7 @@ async def clients(routers: Routers, count: int) -> AsyncIterator[list[Client]]:
 
 async def connections(routers: Routers) -> list[int]:
     """Return how many clients each router has, in the order of their pids."""
-    return [int(str(each["connections"])) for each in await routers.metrics()]
+    return [int(str(each["connections"])) for each in (await routers.metrics()).values()]
 
 
 async def test_every_router_follows_a_published_table(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ async def test_all_routers_serve_and_their_counts_are_summed(tmp_path: Path) -> 
         await routers.publish(table(1, address))
         async with clients(routers, MANY):
             assert sum(await connections(routers)) == MANY
-        answers = [each["apps"] for each in await routers.metrics()]
+        answers = [each["apps"] for each in (await routers.metrics()).values()]
         assert (
             sum(apps["shop"]["requests"].get("2xx", 0) for apps in answers if isinstance(apps, dict)) == MANY
         )
@@ -164,6 +164,24 @@ async def test_a_router_too_many_retires_once_its_clients_know(tmp_path: Path) -
                 assert not home.settings.router_socket(1).exists()
             finally:
                 await second.stop()
+
+
+async def test_a_router_that_does_not_answer_is_ended_when_it_is_found(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, a_backend(answering()) as address:
+        first = home.routers(count=2)
+        await first.start()
+        await first.publish(table(1, address))
+        answering_one, hung = first.pids
+        os.kill(hung, signal.SIGSTOP)
+        second = await taken_over(home, first, count=2, code="1")
+        try:
+            assert answering_one in second.pids
+            assert hung not in second.pids
+            assert len(second.pids) == 2
+            with pytest.raises(ProcessLookupError):
+                os.kill(hung, 0)
+        finally:
+            await second.stop()
 
 
 async def _are(routers: Routers, pids: Sequence[int]) -> bool:
