@@ -16,7 +16,8 @@ from paas.errors import OperationCancelledError
 from paas.threads import in_thread
 
 DOCKERFILE = ".mini.dockerfile"
-"""The name, within the stream, of the Dockerfile to build by. It never gets into the image."""
+"""The name, within the stream, of the Dockerfile to build by. It never gets into the image, nor does what a commit has
+by this name, be it a folder."""
 
 _IGNORE = ".dockerignore"
 _BLOCK = 256 * 1024
@@ -63,7 +64,7 @@ class Context:
             if stop.is_set():
                 raise OperationCancelledError
             name = path.decode(errors="surrogateescape")
-            if name not in (DOCKERFILE, _IGNORE) and not ignore.excludes(name):
+            if name.partition("/")[0] not in (DOCKERFILE, _IGNORE) and not ignore.excludes(name):
                 yield from _member(source, path, entry, modified=modified)
         yield from _text(DOCKERFILE, self.dockerfile, modified=modified)
         yield from _text(_IGNORE, _own_ignore(written), modified=modified)

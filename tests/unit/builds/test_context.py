@@ -1,5 +1,6 @@
 import io
 import tarfile
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -68,6 +69,19 @@ def test_the_dockerfile_is_sent_beside_the_files_and_docker_is_told_to_take_it_o
     assert content(tar, DOCKERFILE) == b"FROM generated\n"
     assert content(tar, "Dockerfile") == b"FROM own\n"
     assert content(tar, ".dockerignore").decode().split() == [DOCKERFILE, ".dockerignore"]
+
+
+@pytest.mark.anyio
+async def test_a_folder_by_the_name_of_the_dockerfile_is_in_nobodys_way(
+    tmp_path: Path, server: Server, work: WorkTree
+) -> None:
+    commit = pushed(server, work, {f"{DOCKERFILE}/sub/a": "1", f"sub/{DOCKERFILE}": "2"})
+    context = Context("FROM generated\n")
+    names = sent(server, commit, context).getnames()
+    assert sorted(names) == [".dockerignore", DOCKERFILE, "sub", f"sub/{DOCKERFILE}"]
+    with Source(Git(server.bare), commit) as source:
+        await context.write(source, tmp_path / "written", modified=MODIFIED)
+    assert (tmp_path / "written" / DOCKERFILE).read_text() == "FROM generated\n"
 
 
 def test_what_the_commit_ignores_is_not_sent(server: Server, work: WorkTree) -> None:
