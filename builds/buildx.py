@@ -61,14 +61,17 @@ class Buildx:
         }
         self._scratch = scratch
         self._asking = asyncio.Lock()
-        self._works: bool | None = None
+        self._clean = False
+        self._works = False
 
     async def works(self) -> bool:
-        """Return whether it is here and builds within the daemon; asked once."""
+        """Return whether it is here and builds within the daemon; asked until it does: a daemon that was restarting,
+        or a buildx that was not installed yet, is no answer for good."""
         async with self._asking:
-            if self._works is None:
+            if not self._clean:
                 await in_thread(shutil.rmtree, self._scratch, ignore_errors=True)
-                self._works = await self._answers()
+                self._clean = True
+            self._works = self._works or await self._answers()
             return self._works
 
     async def build(
@@ -93,6 +96,9 @@ class Buildx:
             raise progress.failure(error.lines) from error
         except DiskFullError as error:
             raise disk_full() from error
+        except OSError:
+            self._works = False  # the command may have gone
+            raise
         finally:
             await asyncio.shield(in_thread(shutil.rmtree, folder, ignore_errors=True))
 

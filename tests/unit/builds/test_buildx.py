@@ -59,21 +59,37 @@ def test_the_values_of_arguments_are_no_part_of_the_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "works"),
+    ("script", "works", "questions"),
     [
-        pytest.param(f"printf '{INSPECT}'", True, id="within the daemon"),
-        pytest.param("echo 'Driver: docker-container'", False, id="in a container of its own"),
-        pytest.param("echo 'docker: unknown command: docker buildx' >&2; exit 1", False, id="not there"),
+        pytest.param(f"printf '{INSPECT}'", True, 1, id="within the daemon"),
+        pytest.param("echo 'Driver: docker-container'", False, 2, id="in a container of its own"),
+        pytest.param("echo 'docker: unknown command: docker buildx' >&2; exit 1", False, 2, id="not there"),
     ],
 )
-async def test_it_is_used_where_it_builds_within_the_daemon(tmp_path: Path, script: str, works: bool) -> None:
+async def test_it_is_used_where_it_builds_within_the_daemon_and_asked_until_it_does(
+    tmp_path: Path, script: str, works: bool, questions: int
+) -> None:
     found, played = buildx(tmp_path, script)
     assert [await found.works(), await found.works()] == [works, works]
-    assert played.asked == ["buildx inspect default"]
+    assert played.asked == ["buildx inspect default"] * questions
 
 
 async def test_without_a_docker_command_it_is_not_used(tmp_path: Path) -> None:
     assert not await Buildx({"PATH": str(tmp_path)}, scratch=tmp_path / "contexts").works()
+
+
+async def test_a_command_that_has_gone_is_asked_for_again(
+    tmp_path: Path, server: Server, work: WorkTree
+) -> None:
+    Played(tmp_path / "bin", f"printf '{INSPECT}'")
+    found = Buildx({"PATH": str(tmp_path / "bin")}, scratch=tmp_path / "contexts")
+    assert await found.works()
+    (tmp_path / "bin" / "docker").unlink()
+    commit = work.commit({"a": "1"})
+    server.take(work)
+    with Source(Git(server.bare), commit) as source, pytest.raises(OSError, match="docker"):
+        await found.build(REQUEST, Context("FROM x\n"), source, modified=0, say=print)
+    assert not await found.works()
 
 
 async def test_it_gets_the_commits_files_in_a_folder_and_nothing_stays(
