@@ -3,8 +3,18 @@
 #   sh demo.sh [--engine process|docker]
 set -eu
 
+stop() { printf 'demo.sh: %s\n' "$*" >&2; exit 2; }
 engine=${MINI_ENGINE:-process}
-if [ "${1:-}" = --engine ]; then engine=${2:?"--engine takes process or docker"}; fi
+case ${1:-} in
+'') ;;
+--engine) engine=${2:-} ;;
+--engine=*) engine=${1#--engine=} ;;
+*) stop "There is no $1; --engine process or --engine docker is all it takes." ;;
+esac
+case $engine in
+process | docker) ;;
+*) stop "The engine is process or docker, not '$engine'." ;;
+esac
 examples=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/mini-demo.XXXXXX")
 export MINI_HOME="$work/home" MINI_LISTEN=127.0.0.1:0 MINI_HTTP=127.0.0.1:0 MINI_HTTPS=off MINI_ENGINE="$engine"
@@ -15,10 +25,12 @@ tell() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
 say() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 finish() {
     code=$?
-    MINI_NO_START=1 mini destroy -a jobs --confirm jobs >/dev/null 2>&1 || true
-    mini server stop >/dev/null 2>&1 || true
-    if [ -n "${database:-}" ]; then kill "$database"; fi
-    chmod -R u+w "$work" && rm -rf "$work"
+    set +e # what has gone already neither keeps the rest nor changes the code
+    MINI_NO_START=1 mini destroy -a jobs --confirm jobs >/dev/null 2>&1
+    mini server stop >/dev/null 2>&1
+    if [ -n "${database:-}" ]; then kill "$database" 2>/dev/null; fi
+    chmod -R u+w "$work"
+    rm -rf "$work"
     exit $code
 }
 trap finish EXIT
@@ -27,7 +39,11 @@ trap 'exit 130' INT TERM
 # Where the database listens: containers reach this machine at its address in Docker's first network.
 here=127.0.0.1
 if [ "$engine" = docker ]; then
-    here=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Subnet}}' | sed 's#[0-9]*/.*#1#')
+    subnet=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Subnet}}') || subnet=''
+    case $subnet in
+    *.*.*.*/*) here=${subnet%.*}.1 ;;
+    *) stop "Docker does not say where its network 'bridge' is. Start Docker, or take --engine process." ;;
+    esac
 fi
 
 cp -R "$examples/web-worker" "$work/jobs"
@@ -42,7 +58,7 @@ printf '%s$ python3 database_server.py %s:0 jobs.db &%s\n' "$bold" "$here" "$pla
 python3 "$examples/database_server.py" "$here:0" "$work/jobs.db" >"$work/url" &
 database=$!
 until [ -s "$work/url" ]; do
-    kill -0 "$database"
+    kill -0 "$database" 2>/dev/null || stop "The database did not start; its lines above say why."
     sleep 0.1
 done
 say mini create jobs
