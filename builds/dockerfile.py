@@ -45,8 +45,8 @@ class Choices:
     bases: BaseImages
     uv: str
     indexes: tuple[str, ...] = ()
-    caches: bool = False
-    """Whether the builder can keep downloads from one build to the next."""
+    caches: str = ""
+    """What the caches of downloads are called (`builds.caches`); empty where the builder keeps none between builds."""
 
     @property
     def python_indexes(self) -> tuple[str, ...]:
@@ -90,12 +90,12 @@ def _python(plan: PythonPlan, choices: Choices, assets: str = "") -> list[str]:
         *_as_user({"PATH": f"{VENV}/bin:$PATH", "VIRTUAL_ENV": VENV}),
         *(f"ARG {each}" for each in (*(_UV_CACHED if choices.caches else _UV_UNCACHED), *_UV_SETTINGS)),
         *first,
-        _run(_python_dependencies(plan, choices), cache=UV_CACHE if choices.caches else ""),
+        _run(_python_dependencies(plan, choices), mount=_cache(UV_CACHE, choices)),
         *([] if local else [everything]),
     ]
     if plan.package:
         own = [f"{UV} pip install --compile-bytecode --no-deps ."]
-        lines.append(_run(own, cache=UV_CACHE if choices.caches else ""))
+        lines.append(_run(own, mount=_cache(UV_CACHE, choices)))
     return lines
 
 
@@ -116,7 +116,8 @@ def _python_dependencies(plan: PythonPlan, choices: Choices) -> list[str]:
 
 def _node(plan: NodePlan, choices: Choices, *, stage: str = "") -> list[str]:
     install = f"npm {' '.join(install_command(plan))} --cache {NPM_CACHE}"
-    installed = _run([install], cache=NPM_CACHE) if choices.caches else _run([install, f"rm -rf {NPM_CACHE}"])
+    mount = _cache(NPM_CACHE, choices)
+    installed = _run([install], mount=mount) if mount else _run([install, f"rm -rf {NPM_CACHE}"])
     local = plan.local or not _plain_paths(plan.inputs)
     environment = {"PATH": "/app/node_modules/.bin:$PATH", "NODE_ENV": "production"}
     return [
@@ -141,9 +142,16 @@ def _as_user(environment: Mapping[str, str]) -> list[str]:
     return [f"ENV {pairs}", "WORKDIR /app", f"USER {USER}:{USER}"]
 
 
-def _run(commands: Iterable[str], *, cache: str = "") -> str:
-    """Return what runs the commands, with a folder for them to keep downloads in where `cache` names one."""
-    mount = f"--mount=type=cache,target={cache},uid={USER},gid={USER} " if cache else ""
+def _cache(folder: str, choices: Choices) -> str:
+    """Return what mounts the app's own cache at a folder, nothing where downloads are not kept. Without an id it would
+    be everybody's."""
+    if not choices.caches:
+        return ""
+    id = f"{choices.caches}-{posixpath.basename(folder)}"
+    return f"--mount=type=cache,id={id},target={folder},uid={USER},gid={USER} "
+
+
+def _run(commands: Iterable[str], *, mount: str = "") -> str:
     return f"RUN {mount}" + " \\\n && ".join(commands)
 
 

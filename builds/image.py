@@ -13,6 +13,7 @@ from datetime import datetime
 from builds.arguments import build_arguments
 from builds.base import Built, Say
 from builds.buildx import Buildx
+from builds.caches import cache_name
 from builds.context import DOCKERFILE
 from builds.daemon import Daemon, FoundImage, ImageBuild, ImageRequest
 from builds.recipe import Recipe, read_recipe
@@ -50,7 +51,8 @@ class ImageBuilder:
     async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
         """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt."""
         arguments = await in_thread(build_arguments, self._settings, self._environ)
-        caches = await self._buildx.works()
+        buildx = await self._buildx.works()
+        caches = await in_thread(cache_name, self._settings.cache, build.app) if buildx else ""
         recipe = await in_thread(read_recipe, source, self._settings, arguments, caches=caches)
         for line in recipe.news:
             say(line)
@@ -61,7 +63,7 @@ class ImageBuilder:
             cached=not salt,
             limit=self._settings.build_limit,
         )
-        run = self._run_buildx if caches else self._run_classic
+        run = self._run_buildx if buildx else self._run_classic
         async with self._free:
             try:
                 await run(request, recipe, source, build=build, say=say)

@@ -57,8 +57,9 @@ class Recipe:
         return error
 
 
-def read_recipe(source: Source, settings: Settings, arguments: Arguments, *, caches: bool) -> Recipe:
-    """Return how the commit is built, with `caches` that outlive the build; raises BuildFailedError saying what to write where it cannot be known."""
+def read_recipe(source: Source, settings: Settings, arguments: Arguments, *, caches: str) -> Recipe:
+    """Return how the commit is built, with `caches` that outlive the build where these have a name; raises
+    BuildFailedError saying what to write where it cannot be known."""
     limit = settings.max_instances_per_type
     written = source.text(_DOCKERFILE, limit=_MAX_DOCKERFILE)
     if written is not None:
@@ -74,7 +75,7 @@ def _own(dockerfile: str, manifest: Manifest, arguments: Arguments) -> Recipe:
     return Recipe(manifest, dockerfile, arguments.proxies, news=(_types(manifest),))
 
 
-def _generated(detected: Detected, settings: Settings, arguments: Arguments, *, caches: bool) -> Recipe:
+def _generated(detected: Detected, settings: Settings, arguments: Arguments, *, caches: str) -> Recipe:
     node = detected.node is not None
     passed = arguments.for_languages(python=detected.python is not None, node=node)
     choices = Choices(settings.base_images, uv_version(), tuple(passed.indexes), caches=caches)

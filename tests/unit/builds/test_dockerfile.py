@@ -49,9 +49,9 @@ def detected(python: PythonPlan | None = None, node: NodePlan | None = None) -> 
         ("node-local", detected(node=replace(NODE, local=True)), replace(CHOICES, indexes=INDEXES[2:])),
         ("python-with-node-assets", detected(REQUIREMENTS, NODE), CHOICES),
         ("procfile-only", detected(), CHOICES),
-        ("python-requirements-caches", detected(REQUIREMENTS), replace(CHOICES, caches=True)),
-        ("python-project-package-caches", detected(PROJECT), replace(CHOICES, caches=True)),
-        ("node-lock-build-caches", detected(node=NODE), replace(CHOICES, caches=True)),
+        ("python-requirements-caches", detected(REQUIREMENTS), replace(CHOICES, caches="name")),
+        ("python-project-package-caches", detected(PROJECT), replace(CHOICES, caches="name")),
+        ("node-lock-build-caches", detected(node=NODE), replace(CHOICES, caches="name")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
