@@ -42,8 +42,8 @@ class Builder(Protocol):
         """Return whether the artifact is there, whole and usable."""
         ...
 
-    async def remove(self, artifact: Artifact) -> None:
-        """Remove an artifact, and what only it needed. Repeating it does nothing."""
+    async def remove(self, artifact: Artifact) -> bool:
+        """Remove an artifact, and what only it needed; return whether it was there and is removed."""
         ...
 
     async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:

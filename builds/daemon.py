@@ -69,6 +69,7 @@ class _Document(TypedDict):
 
 class _Listed(TypedDict):
     Id: str
+    RepoTags: list[str] | None
     Created: float
 
 
@@ -90,22 +91,27 @@ class Daemon:
             except ImageNotFound:
                 return None
 
-    def made(self, label: str, *, before: datetime) -> list[str]:
-        """Return the ids of the images with a label that were made before that time."""
+    def made(self, label: str, *, before: datetime) -> list[tuple[str, tuple[str, ...]]]:
+        """Return the id and the tags of each image with a label that was made before that time. Whatever is built
+        FROM such an image has the label too."""
         with self._asking() as client:
             # The SDK's types leave this method out.
             images = cast("Callable[..., list[_Listed]]", client.images)
             listed = images(filters={"label": label})
-        return [each["Id"] for each in listed if each["Created"] < before.timestamp()]
+        old = (each for each in listed if each["Created"] < before.timestamp())
+        return [(each["Id"], tuple(each["RepoTags"] or ())) for each in old]
 
-    def remove(self, name: str) -> None:
-        """Remove a tag, and its image where that was the last one; nothing where a container still uses it."""
+    def remove(self, name: str) -> bool:
+        """Remove a tag, and its image where that was the last one; return whether it did, since one that a container
+        still uses stays."""
         with self._asking() as client:
             try:
                 client.remove_image(name)
             except APIError as error:
                 if error.status_code not in (_NOT_FOUND, _IN_USE):
                     raise
+                return False
+        return True
 
     def remove_container(self, container: str) -> None:
         """End and remove a container of a build; nothing where it has gone, or is just going."""

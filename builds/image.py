@@ -75,22 +75,25 @@ class ImageBuilder:
         """Return whether Docker still has the image; raises EngineUnavailableError where it does not say."""
         return isinstance(artifact, Image) and await in_thread(self._daemon.find, artifact.digest) is not None
 
-    async def remove(self, artifact: Artifact) -> None:
+    async def remove(self, artifact: Artifact) -> bool:
         """Remove this home's tags of an image, and with its last tag the image; one that a container uses stays."""
         if not isinstance(artifact, Image):
-            return
+            return False
         found = await in_thread(self._daemon.find, artifact.digest)
-        if found is not None and found.labels.get(HOME_LABEL) == self._home_id:
-            # One that a crash left without a tag has its id alone.
-            for name in found.tags or (found.id,):
-                if name == found.id or name.startswith(f"{self._repository}/"):
-                    await in_thread(self._daemon.remove, name)
+        if found is None or found.labels.get(HOME_LABEL) != self._home_id:
+            return False
+        # One whose tag somebody removed by hand has its id alone.
+        names = filter(self._is_own, found.tags) if found.tags else (found.id,)
+        removed = [await in_thread(self._daemon.remove, name) for name in names]
+        return bool(removed) and all(removed)
 
     async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
-        """Return the images with this home's label, of before that time, that are none of `recorded`."""
+        """Return the images of before that time with a tag of this home that are none of `recorded`. The label alone
+        says nothing: what a person builds FROM an image of this home inherits it."""
         kept = {artifact.digest for artifact in recorded if isinstance(artifact, Image)}
         made = await in_thread(self._daemon.made, f"{HOME_LABEL}={self._home_id}", before=before)
-        return [Image(digest, digest) for digest in made if digest not in kept]
+        own = ((digest, tag) for digest, tags in made for tag in tags if self._is_own(tag))
+        return [Image(digest, tag) for digest, tag in dict(own).items() if digest not in kept]
 
     def _labels(self, build: Build) -> dict[str, str]:
         return {
@@ -154,6 +157,9 @@ class ImageBuilder:
                 "`web: ./server --host $HOST --port $PORT`."
             )
         return None
+
+    def _is_own(self, tag: str) -> bool:
+        return tag.startswith(f"{self._repository}/")
 
     @property
     def _repository(self) -> str:

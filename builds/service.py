@@ -97,15 +97,26 @@ class BuildService:
             running.task.cancel()
             await running.recorded.wait()
 
-    async def remove(self, artifact: Artifact) -> None:
-        """Remove an artifact that no build has which is not marked as pruned; nothing while any build runs, since
-        it may be about to use this very artifact: the next collection finds it again."""
+    async def remove(self, artifact: Artifact) -> bool:
+        """Remove an artifact that no build has which is not marked as pruned, and return whether it is removed.
+
+        Nothing goes while any build runs, since it may be about to use or record this very artifact, however old that
+        is: the next collection finds it again.
+        """
+        if (
+            self._running
+        ):  # its record may come after the others were read, and its end before they are compared
+            return False
         kept = await in_thread(self._store.builds.artifacts)
-        if not self._running and all(_identity(other) != _identity(artifact) for _, _, other in kept):
-            await self._builder.remove(artifact)
+        if self._running or any(_identity(other) == _identity(artifact) for _, _, other in kept):
+            return False
+        return await self._builder.remove(artifact)
 
     async def strays(self, *, before: datetime) -> list[Artifact]:
-        """Return the artifacts of before that time which no build has: a crash came before they were recorded."""
+        """Return the artifacts of before that time which no build has: a crash came before they were recorded. While
+        any build runs there are none, as one may be its own: what is all cached is as old as the cache."""
+        if self._running:
+            return []
         recorded = [artifact for _, _, artifact in await in_thread(self._store.builds.artifacts)]
         return await self._builder.strays(recorded, before=before)
 

@@ -87,18 +87,20 @@ class SlugBuilder:
         """Return whether the slug and the environments it stands on are complete."""
         return isinstance(artifact, Slug) and await in_thread(_is_whole, self._settings.slugs / artifact.key)
 
-    async def remove(self, artifact: Artifact) -> None:
-        """Remove a slug, and the environments that no other slug stands on."""
+    async def remove(self, artifact: Artifact) -> bool:
+        """Remove a slug, and the environments that no other slug stands on; return whether it was there."""
         if not isinstance(artifact, Slug):
-            return
+            return False
         folder = self._settings.slugs / artifact.key
         async with self._lock(artifact.key):
+            was_there = await in_thread(folder.exists)
             environments = await in_thread(_environments_of, folder)
             await in_thread(_remove, folder)
         for environment in environments:
             # A build links its slug before it asks for the lock, so what it needs is in use by then.
             async with self._lock(environment):
                 await in_thread(self._remove_unused, environment)
+        return was_there
 
     async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
         """Return the slugs of before that time that are none of `recorded`."""

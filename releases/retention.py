@@ -125,20 +125,22 @@ class Retention:
     async def _collect_strays(self, *, dry_run: bool) -> list[Collected]:
         """Remove, or only name, what was built and never recorded."""
         strays = await self._builds.strays(before=self._clock.now() - STRAY_AFTER)
-        collected = [Collected("artifact", _name(each), await in_thread(self._size, each)) for each in strays]
-        if not dry_run:
-            for each in strays:
-                await self._builds.remove(each)
-        return collected
+        found = [(each, await self._measured(each)) for each in strays]
+        return [named for each, named in found if dry_run or await self._builds.remove(each)]
 
     async def _prune(self, app: AppId, *, keep: int, dry_run: bool) -> list[Collected]:
         collected = []
         for build, artifact in await in_thread(self._superfluous, app, keep):
-            collected.append(Collected("artifact", _name(artifact), await in_thread(self._size, artifact)))
+            named = await self._measured(artifact)
             if not dry_run:
                 await in_thread(self._forget, app, build, artifact)
-                await self._builds.remove(artifact)
+            if dry_run or await self._builds.remove(artifact):
+                collected.append(named)
         return collected
+
+    async def _measured(self, artifact: Artifact) -> Collected:
+        """Return what is said of an artifact; to be asked while it is there."""
+        return Collected("artifact", _name(artifact), await in_thread(self._size, artifact))
 
     def _superfluous(self, app: AppId, keep: int) -> list[tuple[BuildId, Artifact]]:
         own = [(build, artifact) for owner, build, artifact in self._store.builds.artifacts() if owner == app]

@@ -359,13 +359,13 @@ async def test_an_image_is_removed_with_its_last_use_and_no_sooner(shop: Worksho
     image, build = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
     container = docker("run", "--detach", image.digest, "sleep", "1000")
     try:
-        await shop.builder.remove(image)
+        assert not await shop.builder.remove(image)
         assert await shop.builder.has(image)
     finally:
         docker("container", "rm", "--force", container)
-    await shop.builder.remove(image)
+    assert await shop.builder.remove(image)
     assert not await shop.builder.has(image)
-    await shop.builder.remove(image)
+    assert not await shop.builder.remove(image)
     again = await shop.service.build(
         shop.app, commit=build.commit, ref="main", actor="me", no_cache=False, output=shop.lines.append
     )
@@ -381,19 +381,33 @@ async def test_what_a_crash_left_is_a_stray_of_its_own_home_once_it_is_old(shop:
     assert await another.strays([], before=soon) == []
     assert await shop.builder.strays([kept], before=soon - timedelta(hours=1)) == []
     found = await shop.builder.strays([kept], before=soon)
-    assert found == [Image(stray.digest, stray.digest)]
-    await shop.builder.remove(found[0])
+    assert found == [Image(stray.digest, stray.reference)]
+    assert await shop.builder.remove(found[0])
     assert shop.tags() == [kept.reference]
     # A person's own name for it is a person's.
     docker("image", "rm", f"mini-test-{shop.home_id}:mine")
     assert await shop.builder.strays([kept], before=soon) == []
 
 
+async def test_what_a_person_builds_from_an_image_is_no_stray(shop: Workshop, tmp_path: Path) -> None:
+    image, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
+    mine = f"mini-test-{shop.home_id}:derived"
+    (tmp_path / "Dockerfile").write_text(f"FROM {image.reference}\nLABEL {MARK}\n")
+    derived = docker("build", "--quiet", str(tmp_path))
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    try:
+        assert await shop.builder.strays([image], before=soon) == []
+        docker("image", "tag", derived, mine)
+        assert await shop.builder.strays([image], before=soon) == []
+    finally:
+        docker("image", "rm", "--force", derived)
+
+
 async def test_an_image_that_another_home_or_a_person_made_is_never_removed(shop: Workshop) -> None:
     image, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
     base = inspect(PYTHON)
-    await shop.builder.remove(Image(str(base["Id"]), PYTHON))
-    await ImageBuilder(shop.settings, home_id="another").remove(image)
+    assert not await shop.builder.remove(Image(str(base["Id"]), PYTHON))
+    assert not await ImageBuilder(shop.settings, home_id="another").remove(image)
     assert await shop.builder.has(image)
     assert inspect(PYTHON) == base
 

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,7 +12,7 @@ from builds.slug import SlugBuilder
 from builds.source import Source
 from paas.clock import SystemClock
 from paas.domain.app import App
-from paas.domain.build import Artifact, Build, BuildState
+from paas.domain.build import Artifact, Build, BuildState, Slug
 from paas.domain.event import EventKind
 from paas.domain.ids import BuildId, Commit
 from paas.domain.names import AppName
@@ -24,6 +24,7 @@ from tests.unit.builds.repos import Server, WorkTree
 
 pytestmark = pytest.mark.anyio
 PROCFILE: dict[str, str | bytes] = {"Procfile": "web: ./run\n"}
+STRAY = Slug("stray")
 
 
 class Endless:
@@ -39,10 +40,11 @@ class Endless:
     async def has(self, artifact: Artifact) -> bool:
         return False
 
-    async def remove(self, artifact: Artifact) -> None: ...
+    async def remove(self, artifact: Artifact) -> bool:
+        return True
 
     async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
-        return []
+        return [STRAY]
 
 
 class Faulty(Endless):
@@ -208,6 +210,16 @@ async def test_a_build_over_its_limit_is_ended(server: Server, work: WorkTree) -
         with pytest.raises(OperationTimedOutError, match=r"took longer than 0\.05 s"):
             await bench.build(await bench.commit(PROCFILE))
         assert bench.newest().state is BuildState.FAILED
+
+
+async def test_nothing_is_a_stray_or_removed_while_it_may_be_a_running_builds_own(bench: Bench) -> None:
+    task, id = await begun(bench, await bench.commit(PROCFILE))
+    assert await bench.service.strays(before=datetime.now(UTC)) == []
+    assert not await bench.service.remove(STRAY)
+    await bench.service.cancel(id)
+    await asyncio.gather(task, return_exceptions=True)
+    assert await bench.service.strays(before=datetime.now(UTC)) == [STRAY]
+    assert await bench.service.remove(STRAY)
 
 
 async def test_a_build_that_never_was_has_no_lines(bench: Bench) -> None:

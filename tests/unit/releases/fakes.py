@@ -48,6 +48,8 @@ class FakeBuilds:
     """What a build waits for before it ends, if set."""
     gone: set[Artifact] = field(default_factory=set)
     removed: list[Artifact] = field(default_factory=list)
+    used: set[Artifact] = field(default_factory=set)
+    """What stays although it was to be removed."""
     unrecorded: dict[Artifact, datetime] = field(default_factory=dict)
     """What was built without being recorded, and when."""
 
@@ -76,8 +78,11 @@ class FakeBuilds:
             build.id, artifact=Slug(new_id()), manifest=self.manifests.get(commit, SHOP)
         )
 
-    async def remove(self, artifact: Artifact) -> None:
+    async def remove(self, artifact: Artifact) -> bool:
+        if artifact in self.used:
+            return False
         self.removed.append(artifact)
+        return True
 
     async def strays(self, *, before: datetime) -> list[Artifact]:
         return [artifact for artifact, made in self.unrecorded.items() if made < before]

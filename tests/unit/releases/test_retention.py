@@ -121,6 +121,15 @@ async def test_what_was_built_and_never_recorded_goes_once_it_is_old(stage: Stag
     assert stage.builds.removed == [old]
 
 
+async def test_only_what_was_removed_is_told(stage: Stage) -> None:
+    long_ago = SystemClock().now() - timedelta(hours=2)
+    idle, used = Slug("idle"), Slug("used")
+    stage.builds.unrecorded = {idle: long_ago, used: long_ago}
+    stage.builds.used = {used}
+    named = await stage.service.collect_garbage(dry_run=False, keep=None)
+    assert [(each.kind, each.name) for each in named] == [("artifact", "idle")]
+
+
 async def test_another_apps_artifacts_do_not_count(stage: Stage) -> None:
     await stage.push("aaaaaaa")
     other = stage.store.apps.create(AppName("blog"))
