@@ -101,9 +101,16 @@ class DockerEngine:
         return tuple(sorted({listener.port for listener in found}))
 
     async def attach(self, spec: InstanceSpec, *, terminal: TerminalSize | None) -> DockerAttachment:
+        entrypoint = await self._entrypoint(spec)
+
         async def make(place: Place) -> DockerAttachment:
             config = containers.one_off_config(
-                spec, place, home_id=self._home_id, limits=self._limits, terminal=terminal
+                spec,
+                place,
+                home_id=self._home_id,
+                limits=self._limits,
+                entrypoint=entrypoint,
+                terminal=terminal,
             )
             return await DockerAttachment.start(
                 await self._create(spec, config),
@@ -138,12 +145,18 @@ class DockerEngine:
 
     # -- starting -------------------------------------------------------------------------------------------
     async def _begin(self, spec: InstanceSpec) -> ContainerIdentity:
-        live = await self._in_network(spec, lambda place: self._bring_up(spec, place))
-        return live.identity
+        entrypoint = await self._entrypoint(spec)
+
+        async def make(place: Place) -> LiveContainer:
+            config = containers.instance_config(
+                spec, place, home_id=self._home_id, limits=self._limits, entrypoint=entrypoint
+            )
+            return await self._bring_up(spec, config)
+
+        return (await self._in_network(spec, make)).identity
 
     async def _in_network(self, spec: InstanceSpec, make: Callable[[Place], Awaitable[T]]) -> T:
         """Return what `make` makes in the app's network, which is made anew where somebody has removed it."""
-        await self._check(spec)
         place = await self._networks.join(spec)
         try:
             try:
@@ -161,24 +174,24 @@ class DockerEngine:
             await self._networks.leave(spec.app, spec.id)
             raise
 
-    async def _check(self, spec: InstanceSpec) -> None:
-        """Raise ArtifactGoneError or InvalidError for what can never start."""
+    async def _entrypoint(self, spec: InstanceSpec) -> tuple[str, ...]:
+        """Return the image's ENTRYPOINT; raises ArtifactGoneError or InvalidError for what can never start."""
         command = containers.command_of(spec)
         image = await self._daemon.image(containers.image_of(spec).digest)
         if image is None:
             raise ArtifactGoneError(
                 f"The image of {spec.app_name} v{spec.version} is gone; nothing was started. Push its commit again."
             )
-        if command is None and not image.has_command:
+        if not (command or image.command or image.entrypoint):
             raise InvalidError(
                 f"The image of {spec.app_name} v{spec.version} names no command. Add a CMD to the Dockerfile."
             )
+        return image.entrypoint
 
     async def _create(self, spec: InstanceSpec, config: Config) -> str:
         return await self._daemon.create(containers.container_name(spec), config)
 
-    async def _bring_up(self, spec: InstanceSpec, place: Place) -> LiveContainer:
-        config = containers.instance_config(spec, place, home_id=self._home_id, limits=self._limits)
+    async def _bring_up(self, spec: InstanceSpec, config: Config) -> LiveContainer:
         try:
             container = await self._create(spec, config)
         except ConflictError:  # an earlier start of it was cut off: go on where it was

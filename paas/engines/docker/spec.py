@@ -1,5 +1,6 @@
 """What a container is made of, as values in the words of Docker's API. Pure: nothing here talks to a daemon."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ _LEADER = f"""\
 {_PREPARED}
 trap stopping=yes TERM
 exec 3>&1 2>/dev/null
-{_SHELL} -c "$1" >&3 2>&3 3>&-
+"$@" >&3 2>&3 3>&-
 code=$?
 [ "$stopping" ] && while kill -0 -1 && sleep 0.05; do :; done
 exit $code"""
@@ -38,9 +39,20 @@ a container ends with its leader, and what still finishes its work in there woul
 
 _ONE_OFF_LEADER = f"""\
 {_PREPARED}
-[ "$2" ] && stty rows "$2" cols "$3" 2>/dev/null
-exec {_SHELL} -c "$1\""""
+[ "$1" ] && stty rows "$1" cols "$2" 2>/dev/null
+shift 2
+exec "$@\""""
 """Runs the command on a terminal that has its size before the command looks: Docker sets it a moment later."""
+
+_NAME = "mini"
+"""What the shells here call themselves: their `$0`."""
+
+_QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
+_EXEC = re.compile(r"^\s*exec\s+")
+_SYNTAX = re.compile(
+    r"""[();<>|&`\n"'\\]"""  # an operator, or a quote that nothing closes
+    r"""|^\s*(\w+=|(cd|eval|export|set|trap|ulimit|umask|unset|[!:.])(\s|$))"""
+)
 
 Config = Mapping[str, object]
 """The body of `POST /containers/create`."""
@@ -86,9 +98,25 @@ def port_of(spec: InstanceSpec) -> int | None:
     return spec.port and (image_of(spec).port or spec.port)
 
 
-def instance_config(spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits) -> Config:
-    """Return the container of a supervised instance."""
-    base = _config(spec, home_id=home_id, leader=_LEADER, one_off=False)
+def program(command: str, entrypoint: tuple[str, ...]) -> list[str]:
+    """Return the words that run `command` behind an image's ENTRYPOINT.
+
+    The ENTRYPOINT gets the command's own words, as a shell reads and expands them; what only a shell can run it gets
+    as `/bin/sh -c COMMAND`.
+    """
+    if not entrypoint:
+        return [_SHELL, "-c", command]
+    words = _EXEC.sub("", command)  # an ENTRYPOINT has no shell that would have to make way
+    if _SYNTAX.search(_QUOTED.sub("", words)):
+        return [*entrypoint, _SHELL, "-c", command]
+    return [_SHELL, "-c", f'exec "$@" {words}', _NAME, *entrypoint]
+
+
+def instance_config(
+    spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits, entrypoint: tuple[str, ...]
+) -> Config:
+    """Return the container of a supervised instance, whose image has `entrypoint`."""
+    base = _config(spec, home_id=home_id, leader=(_LEADER,), entrypoint=entrypoint, one_off=False)
     host = {
         **_host(place, limits),
         "LogConfig": {
@@ -105,12 +133,19 @@ def instance_config(spec: InstanceSpec, place: Place, *, home_id: str, limits: L
 
 
 def one_off_config(
-    spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits, terminal: TerminalSize | None
+    spec: InstanceSpec,
+    place: Place,
+    *,
+    home_id: str,
+    limits: Limits,
+    entrypoint: tuple[str, ...],
+    terminal: TerminalSize | None,
 ) -> Config:
     """Return the container of a one-off, whose output nobody but its caller keeps."""
-    size = (str(terminal.rows), str(terminal.columns)) if terminal else ()
+    size = (str(terminal.rows), str(terminal.columns)) if terminal else ("", "")
+    leader = (_ONE_OFF_LEADER, *size)
     return {
-        **_config(spec, home_id=home_id, leader=_ONE_OFF_LEADER, arguments=size, one_off=True),
+        **_config(spec, home_id=home_id, leader=leader, entrypoint=entrypoint, one_off=True),
         "HostConfig": {**_host(place, limits), "LogConfig": {"Type": "none", "Config": {}}},
         "Tty": terminal is not None,
         "OpenStdin": True,
@@ -120,7 +155,7 @@ def one_off_config(
 
 
 def _config(
-    spec: InstanceSpec, *, home_id: str, leader: str, arguments: tuple[str, ...] = (), one_off: bool
+    spec: InstanceSpec, *, home_id: str, leader: tuple[str, ...], entrypoint: tuple[str, ...], one_off: bool
 ) -> dict[str, object]:
     config: dict[str, object] = {
         "Image": image_of(spec).digest,
@@ -129,8 +164,10 @@ def _config(
         "AttachStdout": True,
         "AttachStderr": True,
     }
-    if command := command_of(spec):  # it takes the place of the image's CMD, behind its ENTRYPOINT
-        config["Cmd"] = [_SHELL, "-c", leader, "mini", command, *arguments]
+    if command := command_of(spec):
+        script, *arguments = leader
+        config["Entrypoint"] = [_SHELL, "-c", script, _NAME, *arguments]
+        config["Cmd"] = program(command, entrypoint)
     return config
 
 

@@ -84,7 +84,8 @@ class Version:
 class ImageConfig:
     """What an image says of itself."""
 
-    has_command: bool
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,5 +164,5 @@ def network_of(answer: NetworkJson) -> Network:
 
 def image_config_of(answer: ImageJson) -> ImageConfig:
     """Return what the image of `answer` says of itself."""
-    config = answer["Config"]
-    return ImageConfig(has_command=bool(config and (config.get("Cmd") or config.get("Entrypoint"))))
+    config = answer["Config"] or {"Cmd": None, "Entrypoint": None}
+    return ImageConfig(tuple(config.get("Entrypoint") or ()), tuple(config.get("Cmd") or ()))

@@ -136,12 +136,32 @@ async def test_an_image_with_a_command_of_its_own_runs_it_on_its_own_port(stage:
     assert await stage.engine.stop(spec.id, grace=GRACE) == ExitStatus(-15)
 
 
-async def test_an_entrypoint_stays_in_front_of_the_command(stage: DockerStage) -> None:
-    entry = '#!/bin/sh\necho prepared\nexec "$@"\n'
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        pytest.param("echo 'a  b' \"$NAME\"", ["3", "a  b ada"], id="words"),
+        pytest.param("echo a && echo b", ["3", "a", "b"], id="a shell's line"),
+    ],
+)
+async def test_an_entrypoint_stays_in_front_of_the_command(
+    stage: DockerStage, command: str, words: list[str]
+) -> None:
+    entry = '#!/bin/sh\necho "$#"\nexec "$@"\n'
     lines = 'RUN chmod +x /entry\nENTRYPOINT ["/entry"]'
-    spec = stage.command("echo run", image=image_with({"entry": entry}, label=new_id(), lines=lines))
+    image = image_with({"entry": entry}, label=new_id(), lines=lines)
+    spec = replace(stage.command(command, image=image), environment=(("NAME", "ada"),))
     await stage.engine.start(spec)
-    assert (await Output(stage, spec).until("run\n")).splitlines() == ["prepared", "run"]
+    assert (await Output(stage, spec).until(f"{words[-1]}\n")).splitlines() == words
+
+
+async def test_an_entrypoint_that_is_a_program_gets_the_command_as_its_arguments(stage: DockerStage) -> None:
+    image = image_with({"srv.py": "print('served')"}, label=new_id(), lines='ENTRYPOINT ["python3"]')
+    spec = stage.command("/srv.py", image=image)
+    await stage.engine.start(spec)
+    assert await Output(stage, spec).until("\n") == "served\n"
+    one_off = stage.command("exec -c 'print(42)'", image=image)
+    async with await stage.engine.attach(one_off, terminal=None) as attachment:
+        assert await output_of(attachment) == "42\n"
 
 
 async def test_an_image_without_any_command_is_refused(stage: DockerStage) -> None:

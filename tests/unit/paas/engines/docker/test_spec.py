@@ -14,6 +14,7 @@ from paas.engines.docker.spec import (
     container_name,
     instance_config,
     one_off_config,
+    program,
 )
 from paas.errors import ArtifactGoneError, InvalidError
 from tests.unit.paas.engines.docker.specs import WEB, own_command
@@ -22,7 +23,7 @@ NETWORK = Place("mini-00000000000000a1")
 
 
 def made(spec: object = WEB, place: Place = NETWORK, limits: Limits = Limits()) -> Config:  # noqa: B008 - a value
-    return instance_config(spec, place, home_id="h0me", limits=limits)  # type: ignore[arg-type]  # any spec
+    return instance_config(spec, place, home_id="h0me", limits=limits, entrypoint=())  # type: ignore[arg-type]  # any spec
 
 
 def host_of(config: Config) -> dict[str, object]:
@@ -75,14 +76,50 @@ def test_an_app_is_told_to_listen_where_the_router_reaches_it() -> None:
 
 
 def test_the_command_runs_in_a_shell_in_place_of_the_images_own() -> None:
-    command = cast("list[str]", made()["Cmd"])
-    assert command[:2] == ["/bin/sh", "-c"]
-    assert command[-1] == WEB.command
-    assert "Entrypoint" not in made()
+    config = made()
+    assert config["Cmd"] == ["/bin/sh", "-c", WEB.command]
+    shell, option, _, name = cast("list[str]", config["Entrypoint"])
+    assert (shell, option, name) == ("/bin/sh", "-c", "mini")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("srv.py", id="a word"),
+        pytest.param("-c 'print(42)'", id="an operator within quotes"),
+        pytest.param('-m http.server "$PORT" ${MORE:-}', id="variables"),
+        pytest.param(r"find -exec x \;", id="an operator that is escaped"),
+        pytest.param("executable", id="a word that begins like the shell's own"),
+    ],
+)
+def test_an_entrypoint_gets_the_words_of_the_command(command: str) -> None:
+    words = ["/bin/sh", "-c", f'exec "$@" {command}', "mini", "python3", "-u"]
+    assert program(command, ("python3", "-u")) == words
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("migrate && serve", id="and"),
+        pytest.param("serve >log", id="a redirection"),
+        pytest.param("serve $(nproc)", id="a substitution"),
+        pytest.param("serve `nproc`", id="backticks"),
+        pytest.param("migrate\nserve", id="two lines"),
+        pytest.param("DEBUG=1 serve", id="an assignment"),
+        pytest.param("cd /app", id="a word of the shell's own"),
+        pytest.param("serve 'it", id="an open quote"),
+    ],
+)
+def test_an_entrypoint_gets_a_shell_for_what_only_a_shell_can_run(command: str) -> None:
+    assert program(command, ("/entry.sh",)) == ["/entry.sh", "/bin/sh", "-c", command]
+
+
+def test_an_entrypoint_is_in_the_shells_place_by_itself() -> None:
+    assert program("exec srv.py", ("python3",)) == program("srv.py", ("python3",))
 
 
 def test_without_a_command_the_image_runs_its_own() -> None:
-    assert "Cmd" not in made(own_command())
+    assert not {"Cmd", "Entrypoint"} & set(made(own_command()))
 
 
 @pytest.mark.parametrize(("own", "port"), [(None, "20001"), (3000, "3000")], ids=["PORT", "EXPOSE"])
@@ -115,7 +152,9 @@ def test_a_slug_is_none_of_this_engines_artifacts() -> None:
 
 @pytest.mark.parametrize("terminal", [None, TerminalSize(33, 99)], ids=["pipes", "terminal"])
 def test_a_one_off_has_its_input_open_and_no_log_of_its_own(terminal: TerminalSize | None) -> None:
-    config = one_off_config(WEB, NETWORK, home_id="h0me", limits=Limits(), terminal=terminal)
+    config = one_off_config(
+        WEB, NETWORK, home_id="h0me", limits=Limits(), entrypoint=(), terminal=terminal
+    )
     assert (config["Tty"], config["OpenStdin"], config["StdinOnce"]) == (terminal is not None, True, True)
     assert host_of(config)["LogConfig"] == {"Type": "none", "Config": {}}
     assert cast("dict[str, str]", config["Labels"])["mini.one-off"] == "true"

@@ -5,7 +5,14 @@ import pytest
 from paas.domain.ids import AppId, InstanceId
 from paas.domain.instance import ExitStatus
 from paas.engines.docker.labels import Owner
-from paas.engines.docker.state import ContainerJson, container_of, exit_status, image_config_of, network_of
+from paas.engines.docker.state import (
+    ContainerJson,
+    ImageConfig,
+    container_of,
+    exit_status,
+    image_config_of,
+    network_of,
+)
 
 ANSWER: ContainerJson = {
     "Id": "abc",
@@ -51,6 +58,11 @@ def test_a_network_without_addresses_has_no_gateway() -> None:
     assert (network.subnets, network.gateway) == ((), "")
 
 
-@pytest.mark.parametrize(("cmd", "has"), [(["app"], True), (None, False), ([], False)])
-def test_an_image_has_a_command_or_not(cmd: list[str] | None, has: bool) -> None:
-    assert image_config_of({"Config": {"Cmd": cmd, "Entrypoint": None}}).has_command is has
+def test_an_image_says_what_it_runs() -> None:
+    told = image_config_of({"Config": {"Cmd": ["srv.py"], "Entrypoint": ["python3", "-u"]}})
+    assert told == ImageConfig(entrypoint=("python3", "-u"), command=("srv.py",))
+
+
+@pytest.mark.parametrize("cmd", [None, []])
+def test_an_image_may_run_nothing(cmd: list[str] | None) -> None:
+    assert image_config_of({"Config": {"Cmd": cmd, "Entrypoint": None}}) == ImageConfig((), ())
