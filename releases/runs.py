@@ -11,13 +11,19 @@ from paas.errors import InvalidError
 def command_of(words: Sequence[str], procfile: Procfile) -> str:
     """Return the command that `words` mean.
 
-    A first word that is a process type stands for that type's command, further words are appended to it. A single
-    word is a line for the shell as it is; several are one program with its arguments.
+    A first word that is a process type stands for that type's command, further words are appended to it; an empty
+    command is the image's own CMD. A single word is a line for the shell as it is; several are one program with its
+    arguments.
     """
     if not any(words):
         raise InvalidError("There is no command to run. Write one, such as `mini run python`.")
     first, *rest = words
-    if command := procfile.commands.get(ProcessType(first)):
+    command = procfile.commands.get(ProcessType(first))
+    if command == "":
+        if rest:
+            raise InvalidError(f"{first} is the image's own CMD, which takes no words. Write the whole command.")
+        return command
+    if command is not None:
         return " ".join([command, *map(shlex.quote, rest)])
     # In the shell's place: else the shell gets the signals too, and its end hides how the program took them.
     return first if not rest else f"exec {shlex.join(words)}"

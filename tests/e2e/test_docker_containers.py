@@ -226,6 +226,28 @@ def _running_build(mini: Mini, *, printed: str) -> str:
     return running[0]
 
 
+def test_an_entrypoint_that_is_a_program_gets_the_words_of_procfile_and_run(
+    mini: Mini, repository: Callable[[str], Repository]
+) -> None:
+    dockerfile = f'FROM {PYTHON}\nCOPY web.py /web.py\nENTRYPOINT ["python3"]\nCMD ["/web.py"]\n'
+    app = repository("entry").write({"web.py": WEB, "Dockerfile": dockerfile, "Procfile": "web: /web.py\n"})
+    app.create()
+    assert mini.get("entry") == "v1"
+    assert mini.ok("run", "--", "-c", "print(42)", cwd=app.path) == "42\n"
+    mini.ok("destroy", "--confirm", "entry", cwd=app.path)
+
+
+def test_a_run_of_a_type_without_a_command_runs_the_images_own(
+    mini: Mini, repository: Callable[[str], Repository]
+) -> None:
+    dockerfile = f'FROM {PYTHON}\nCOPY web.py /\nENTRYPOINT ["python3"]\nCMD ["/web.py"]\n'
+    own = 'import os\nif "PORT" not in os.environ: print("its own"), exit()\n'
+    app = repository("owncmd").write({"web.py": own + WEB, "Dockerfile": dockerfile}).create()
+    assert mini.ok("run", "web", cwd=app.path) == "its own\n"
+    assert mini.run("run", "web", "more", cwd=app.path).code == 125
+    mini.ok("destroy", "--confirm", "owncmd", cwd=app.path)
+
+
 def test_the_engine_is_shown_and_doctor_tells_of_docker(mini: Mini) -> None:
     assert mini.status()["engine"] == "docker"
     told = mini.run("doctor", "--json")

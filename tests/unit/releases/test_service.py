@@ -230,6 +230,15 @@ async def test_a_run_resolves_its_words(stage: Stage, words: list[str], command:
     assert (release.version, resolved) == (1, command)
 
 
+async def test_a_run_of_a_type_without_a_command_is_the_images_own(stage: Stage) -> None:
+    stage.builds.manifests[commit("aaaaaaa")] = manifest(web="")
+    await stage.push("aaaaaaa")
+    app = stage.store.apps.get_by_id(stage.app.id)
+    assert stage.service.run_command(app, ["web"], release=None)[1] == ""
+    with pytest.raises(InvalidError, match="takes no words"):
+        stage.service.run_command(app, ["web", "--more"], release=None)
+
+
 async def test_there_is_nothing_to_run_in_without_a_build(stage: Stage) -> None:
     with pytest.raises(NotFoundError, match="No release of shop serves yet"):
         stage.service.run_command(stage.app, ["true"], release=None)
