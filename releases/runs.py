@@ -21,7 +21,9 @@ def command_of(words: Sequence[str], procfile: Procfile) -> str:
     command = procfile.commands.get(ProcessType(first))
     if command == "":
         if rest:
-            raise InvalidError(f"{first} is the image's own CMD, which takes no words. Write the whole command.")
+            raise InvalidError(
+                f"{first} is the image's own CMD, which takes no words. Write the whole command."
+            )
         return command
     if command is not None:
         return " ".join([command, *map(shlex.quote, rest)])

@@ -152,9 +152,7 @@ def test_a_slug_is_none_of_this_engines_artifacts() -> None:
 
 @pytest.mark.parametrize("terminal", [None, TerminalSize(33, 99)], ids=["pipes", "terminal"])
 def test_a_one_off_has_its_input_open_and_no_log_of_its_own(terminal: TerminalSize | None) -> None:
-    config = one_off_config(
-        WEB, NETWORK, home_id="h0me", limits=Limits(), entrypoint=(), terminal=terminal
-    )
+    config = one_off_config(WEB, NETWORK, home_id="h0me", limits=Limits(), entrypoint=(), terminal=terminal)
     assert (config["Tty"], config["OpenStdin"], config["StdinOnce"]) == (terminal is not None, True, True)
     assert host_of(config)["LogConfig"] == {"Type": "none", "Config": {}}
     assert cast("dict[str, str]", config["Labels"])["mini.one-off"] == "true"
