@@ -110,6 +110,10 @@ class Engine(Protocol):
         """Return the TCP ports that the instance's processes listen on, to explain why `port` stays silent."""
         ...
 
+    def port_inside(self, id: InstanceId, port: int, /) -> int:
+        """Return the port that the instance itself is to listen on, which its artifact may choose, for `port`."""
+        ...
+
     async def attach(self, spec: InstanceSpec, *, terminal: TerminalSize | None) -> Attachment:
         """Start a one-off: on a pseudo-terminal of that size, else with pipes. `spec.output` is not used.
 

@@ -47,7 +47,7 @@ class Prober:
         for check in examined.of_kind(CheckKind.STARTUP):
             if reason := await self._startup(examined, check, found, deadline):
                 return NotReady(reason)
-        return Ready(found, f"it listens on its port {examined.port}")
+        return Ready(found, f"it listens on its port {self._inside(examined)}")
 
     async def liveness(self, examined: Examined, report: Callable[[Unwell | None], None]) -> None:
         """Report whenever the instance turns unwell, or well again by every check; runs until cancelled."""
@@ -84,7 +84,7 @@ class Prober:
         except EngineUnavailableError:
             return None
         if address is None:
-            return f"does not listen on its port {examined.port}"
+            return f"does not listen on its port {self._inside(examined)}"
         return await ask(address, check, host=examined.host, timeout=timeout) if check.path else None
 
     async def _listening(self, examined: Examined, deadline: float) -> str | NotReady:
@@ -112,14 +112,18 @@ class Prober:
         return await self._engine.address(examined.instance.id, examined.port) is None
 
     async def _why_silent(self, examined: Examined) -> str:
-        ports = await self._engine.listening(examined.instance.id)
+        ports, inside = await self._engine.listening(examined.instance.id), self._inside(examined)
         within = f"within {self._boot_limit:.0f} s"
-        if examined.port in ports:
-            return f"listens on its PORT {examined.port} only inside its container: let it bind 0.0.0.0, not 127.0.0.1"
+        its_port = f"its PORT {inside}" + (" (the image's EXPOSE)" if inside != examined.port else "")
+        if inside in ports:
+            return f"listens on {its_port} only inside its container: let it bind $HOST or 0.0.0.0, not 127.0.0.1"
         if ports:
             others = ", ".join(map(str, ports))
-            return f"listens on port {others} but not on its PORT {examined.port} {within}: let it read $PORT"
-        return f"did not listen on its PORT {examined.port} {within}: let it bind $PORT"
+            return f"listens on port {others} but not on {its_port} {within}: let it read $PORT"
+        return f"did not listen on {its_port} {within}: let it bind $PORT"
+
+    def _inside(self, examined: Examined) -> int:
+        return self._engine.port_inside(examined.instance.id, examined.port)
 
     async def _startup(self, examined: Examined, check: Check, address: str, deadline: float) -> str | None:
         if check.path is None:

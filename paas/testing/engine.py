@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from paas.clock import Clock
-from paas.domain.build import Artifact
+from paas.domain.build import Artifact, Image
 from paas.domain.ids import InstanceId
 from paas.domain.instance import ExitStatus, Identity, InstanceSpec, ProcessIdentity
 from paas.engines.base import ExitListener, Found, TerminalSize
@@ -143,9 +143,10 @@ class FakeEngine:
 
     async def address(self, id: InstanceId, port: int) -> str | None:
         self._check_available()
-        if port in self.machine.foreign_ports or port not in await self.listening(id):
+        inside = self.port_inside(id, port)
+        if port in self.machine.foreign_ports or inside not in await self.listening(id):
             return None
-        return f"127.0.0.1:{port}"
+        return f"127.0.0.1:{inside}"
 
     async def listening(self, id: InstanceId) -> tuple[int, ...]:
         self._check_available()
@@ -155,7 +156,11 @@ class FakeEngine:
         behaviour = instance.behaviour
         if not behaviour.listens or self._clock.monotonic() - instance.started < behaviour.listens_after:
             return ()
-        return (instance.spec.port + behaviour.port_shift,)
+        return (self.port_inside(id, instance.spec.port) + behaviour.port_shift,)
+
+    def port_inside(self, id: InstanceId, port: int) -> int:
+        artifact = self.machine.instances[id].spec.artifact if id in self.machine.instances else None
+        return (artifact.port if isinstance(artifact, Image) else None) or port
 
     async def attach(self, spec: InstanceSpec, *, terminal: TerminalSize | None) -> FakeAttachment:
         instance = self._begin(spec)

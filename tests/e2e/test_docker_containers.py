@@ -237,6 +237,28 @@ def test_an_entrypoint_that_is_a_program_gets_the_words_of_procfile_and_run(
     mini.ok("destroy", "--confirm", "entry", cwd=app.path)
 
 
+@pytest.mark.parametrize(
+    ("host", "port", "said"),
+    [
+        pytest.param(
+            "127.0.0.1", 8000, "listens on its PORT 8000 (the image's EXPOSE) only inside", id="loopback"
+        ),
+        pytest.param(
+            "0.0.0.0", 9999, "on port 9999 but not on its PORT 8000 (the image's EXPOSE)", id="another"
+        ),
+    ],
+)
+def test_a_silent_port_is_named_as_the_image_exposes_it(
+    mini: Mini, repository: Callable[[str], Repository], host: str, port: int, said: str
+) -> None:
+    listen = f"python3 -m http.server --bind {host} {port}"
+    app = repository("exposes").write({"Dockerfile": f"FROM {PYTHON}\nEXPOSE 8000\nCMD {listen}\n"})
+    app.commit()
+    mini.ok("create", "exposes", cwd=app.path)
+    app.try_push().refused(12, said)
+    mini.ok("destroy", "--confirm", "exposes", cwd=app.path)
+
+
 def test_a_run_of_a_type_without_a_command_runs_the_images_own(
     mini: Mini, repository: Callable[[str], Repository]
 ) -> None:

@@ -78,12 +78,16 @@ class LiveContainer:
         """Return where a router reaches it once it listens on `port`."""
         if self.ended.done() or not self._host:
             return None
-        inside = self._port or port
+        inside = self.port_inside(port)
         address = f"127.0.0.1:{self._published}" if self._published else f"{self._host}:{inside}"
         if self._watch.pid is None:
             return address if await accepts(address) else None
         found = await self.listening()
         return address if any(each.port == inside and each.reachable for each in found) else None
+
+    def port_inside(self, port: int) -> int:
+        """Return the port that it is to listen on: its image may EXPOSE another one than `port`."""
+        return self._port or port
 
     async def listening(self) -> list[Listener]:
         """Return the sockets that listen inside; none where its processes cannot be seen from here."""

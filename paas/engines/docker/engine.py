@@ -100,6 +100,10 @@ class DockerEngine:
         found = await container.listening() if container else []
         return tuple(sorted({listener.port for listener in found}))
 
+    def port_inside(self, id: InstanceId, port: int) -> int:
+        container = self._containers.get(id)
+        return container.port_inside(port) if container else port
+
     async def attach(self, spec: InstanceSpec, *, terminal: TerminalSize | None) -> DockerAttachment:
         entrypoint = await self._entrypoint(spec)
 

@@ -100,6 +100,9 @@ class ProcessEngine:
         found = await instance.listening() if instance else []
         return tuple(sorted({listener.port for listener in found}))
 
+    def port_inside(self, _id: InstanceId, port: int) -> int:
+        return port
+
     async def attach(self, spec: InstanceSpec, *, terminal: TerminalSize | None) -> ProcessAttachment:
         self._one_offs.add(spec.id)
         with ExitStack() as theirs, ExitStack() as ours:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from paas.clock import SystemClock
-from paas.domain.build import Slug
+from paas.domain.build import Artifact, Image, Slug
 from paas.domain.ids import AppId, Commit, InstanceId
 from paas.domain.instance import InstanceSpec, InstanceState
 from paas.domain.names import WEB, AppName
@@ -17,7 +17,7 @@ from paas.domain.process import Check, CheckKind
 from paas.supervisor.health import Examined, Prober
 from paas.supervisor.observed import NotReady, Ready, Unwell
 from paas.supervisor.request import ask, connects
-from paas.testing.behaviour import Behaviour
+from paas.testing.behaviour import SERVES, Behaviour
 from paas.testing.engine import FakeEngine
 from tests.unit.paas.supervisor.house import a_house
 from tests.unit.paas.supervisor.worlds import a_release, an_instance
@@ -110,14 +110,20 @@ async def test_a_check_that_is_not_answered_ends_at_its_limit() -> None:
     assert reason == "did not answer GET /up within 0.05 s"
 
 
-async def _readiness(port: int, *checks: Check, boot_limit: float = 5.0) -> Ready | NotReady:
+async def _readiness(
+    port: int,
+    *checks: Check,
+    boot_limit: float = 5.0,
+    artifact: Artifact = Slug("slug"),  # noqa: B008 - a value
+    behaviour: Behaviour = SERVES,
+) -> Ready | NotReady:
     engine = FakeEngine(SystemClock())
     instance = an_instance(a_release(1), "web.1", InstanceState.STARTING, started=SystemClock().monotonic())
     spec = InstanceSpec(
         InstanceId(instance.id), AppId("shop"), AppName("shop"), 1, Commit("c" * 40), WEB, 1,
-        "serve", Slug("slug"), (), port, Path("/dev/null"),
+        "serve", artifact, (), port, Path("/dev/null"),
     )  # fmt: skip
-    engine.behave("serve", Behaviour(listens=True))
+    engine.behave("serve", behaviour)
     await engine.start(spec)
     prober = Prober(engine, clock=SystemClock(), boot_limit=boot_limit)
     return await prober.readiness(Examined(instance, port, "shop.localhost", checks))
@@ -128,6 +134,16 @@ async def test_web_is_ready_once_it_listens_and_answers() -> None:
         verdict = await _readiness(site.port, Check(STARTUP, path="/up"))
 
     assert verdict == Ready(f"127.0.0.1:{site.port}", f"it listens on its port {site.port}")
+
+
+async def test_a_silent_port_is_named_as_the_instance_itself_knows_it() -> None:
+    elsewhere = Behaviour(listens=True, port_shift=1999)
+    verdict = await _readiness(
+        20001, artifact=Image("sha256:a", "shop:1", port=8000), behaviour=elsewhere, boot_limit=0
+    )
+    assert verdict == NotReady(
+        "listens on port 9999 but not on its PORT 8000 (the image's EXPOSE) within 0 s: let it read $PORT"
+    )
 
 
 async def test_web_that_answers_wrongly_is_asked_so_often_and_no_more() -> None:
