@@ -319,6 +319,9 @@ class NewRun(Document):
     environment: dict[str, str] = Field(default_factory=dict)
     release: str | None = None
     terminal: "TerminalSize | None" = None
+    term: str | None = Field(
+        default=None, description="The terminal's TERM, which config and environment may override."
+    )
     timeout: float | None = Field(default=None, gt=0)
 
 

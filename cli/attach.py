@@ -34,7 +34,7 @@ async def attach(target: Target, path: str, request: dict[str, object], *, termi
     with_terminal = terminal and tty.has_terminal()
     try:
         async with open_websocket(target, path) as socket:
-            await socket.send(json.dumps({**request, "terminal": tty.size() if with_terminal else None}))
+            await socket.send(json.dumps({**request, **_of_terminal(there=with_terminal)}))
             with tty.raw() if with_terminal else nullcontext():
                 return await _converse(socket, with_terminal=with_terminal)
     except ConnectionClosed as error:
@@ -43,6 +43,10 @@ async def attach(target: Target, path: str, request: dict[str, object], *, termi
         if isinstance(error, BrokenPipeError):
             raise
         raise UnreachableError(f"The server at {target} does not take the run: {error}.") from error
+
+
+def _of_terminal(*, there: bool) -> dict[str, object]:
+    return {"terminal": tty.size(), "term": os.environ.get("TERM")} if there else {"terminal": None}
 
 
 async def _converse(socket: "ClientConnection", *, with_terminal: bool) -> int:

@@ -7,6 +7,9 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_ROWS, _COLUMNS = 24, 80
+"""The size of a terminal that does not know its own and says 0x0, as a serial line does."""
+
 
 def has_terminal() -> bool:
     """Return whether both input and output are a terminal."""
@@ -16,7 +19,7 @@ def has_terminal() -> bool:
 def size() -> dict[str, int]:
     """Return the terminal's size as the API takes it."""
     found = os.get_terminal_size(sys.stdout.fileno())
-    return {"rows": max(1, found.lines), "columns": max(1, found.columns)}
+    return {"rows": found.lines or _ROWS, "columns": found.columns or _COLUMNS}
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from api import errors, schemas
 from api.services import By, Here, Services, TheApp
 from paas.domain.app import App
 from paas.domain.instance import ExitStatus
-from paas.domain.names import app_name
+from paas.domain.names import ConfigKey, app_name
+from paas.domain.release import Release
 from paas.engines.base import Attachment, TerminalSize
 from paas.errors import InvalidError, OperationTimedOutError, PaasError
 from paas.threads import in_thread
@@ -75,14 +76,23 @@ async def _run(websocket: WebSocket, here: Services, app: App, new: schemas.NewR
     release, command = await in_thread(here.releases.run_command, app, new.command, release=new.release)
     size = new.terminal
     terminal = TerminalSize(rows=size.rows, columns=size.columns) if size else None
+    environment = await in_thread(_environment, here, release, new)
     opened = await here.supervisor.attach(
-        app, release, command=command, environment=new.environment, terminal=terminal, actor=actor
+        app, release, command=command, environment=environment, terminal=terminal, actor=actor
     )
     async with opened as run:
         started = schemas.Run(name=run.name, id=run.id, release=release.version, command=command)
         await _send(websocket, "started", started)
         status = await _converse(websocket, run.attachment, limit=new.timeout)
     await websocket.send_text(json.dumps({"exit": exit_code(status)}))
+
+
+def _environment(here: Services, release: Release, new: schemas.NewRun) -> dict[str, str]:
+    """Return the run's own variables, with the terminal's TERM where the config has none. Blocks on the store."""
+    config = here.store.configs.get(release.config).variables
+    if not new.term or ConfigKey("TERM") in config:
+        return new.environment
+    return {"TERM": new.term, **new.environment}
 
 
 async def _converse(websocket: WebSocket, attachment: Attachment, *, limit: float | None) -> ExitStatus:

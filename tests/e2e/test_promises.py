@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import subprocess
 import termios
 import threading
 from collections.abc import Callable, Iterator
@@ -256,20 +257,32 @@ def test_a_one_off_has_your_terminal_and_its_exit_code_is_yours(mini: Mini, shop
         "--",
         "sh",
         "-c",
-        "test -t 0 && stty size && read x && exit $x",
+        "test -t 0 && stty size && echo $TERM && read x && exit $x",
     ]
     pid, terminal = pty.fork()
     if pid == 0:
         termios.tcsetwinsize(0, (33, 101))
-        os.execve(argv[0], argv, mini.environ)
+        os.execve(argv[0], argv, {**mini.environ, "TERM": "vt220"})
     shown = b""
-    while b"\n" not in shown and select.select([terminal], [], [], 20)[0]:
+    while shown.count(b"\n") < 2 and select.select([terminal], [], [], 20)[0]:
         shown += os.read(terminal, 1024)
     os.write(terminal, b"42\n")
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
-    assert shown.split() == [b"33", b"101"]
+    assert shown.split() == [b"33", b"101", b"vt220"]
     assert os.waitstatus_to_exitcode(status) == 42
+
+
+def test_the_config_s_term_is_kept_on_your_terminal(mini: Mini, shop: Repository) -> None:
+    mini.ok("config", "set", "TERM=dumb", "-a", "shop")
+    argv = [str(BIN / "mini"), "run", "-a", "shop", "--", "printenv", "TERM"]
+    ours, theirs = pty.openpty()
+    environ = {**mini.environ, "TERM": "vt220"}
+    with subprocess.Popen(argv, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as client:
+        assert client.wait(timeout=30) == 0
+    assert os.read(ours, 1024).split() == [b"dumb"]
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_doctor_gc_and_events_say_what_is_wrong_what_can_go_and_what_happened(

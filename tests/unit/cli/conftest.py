@@ -47,12 +47,14 @@ class Processes:
 
     environ: dict[str, str]
 
-    def start(self, *argv: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *argv: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE, **environ: str
+    ) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             [MINI, *argv],
-            env=self.environ,
+            env={**self.environ, **environ},
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
         )
 

@@ -1,6 +1,8 @@
 """`mini run`: input, output, signals and exit code, passed through over the API's WebSocket."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 
@@ -91,6 +93,24 @@ def test_what_is_asked_for_is_all_that_the_command_line_says(process: Processes,
     }
     second = {**first, "command": ["-weird", "--", "x"], "environment": {}, "release": None, "timeout": None}
     assert requests == [first, second]
+
+
+def test_a_terminal_that_does_not_know_its_size_is_taken_for_a_usual_one(
+    process: Processes, api: StandIn
+) -> None:
+    requests: list[dict[str, object]] = []
+
+    def talk(websocket: ServerConnection) -> None:
+        requests.append(json.loads(websocket.recv()))
+        websocket.send(json.dumps({"exit": 0}))
+
+    api.websocket(ATTACH, talk)
+    ours, theirs = pty.openpty()
+    with process.start("run", "sh", stdin=theirs, stdout=theirs, TERM="vt220") as run:
+        assert run.wait(timeout=20) == 0
+    os.close(ours)
+    os.close(theirs)
+    assert [(each["terminal"], each["term"]) for each in requests] == [({"rows": 24, "columns": 80}, "vt220")]
 
 
 def test_input_passes_and_its_end_too(process: Processes, api: StandIn) -> None:
