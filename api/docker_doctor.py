@@ -5,9 +5,10 @@ import subprocess
 from typing import Literal
 
 from api.schemas import Finding
+from builds.bases import node_base, python_base
 from paas.engines.docker.client import Daemon
 from paas.errors import EngineUnavailableError, UnsupportedError
-from paas.settings import EngineChoice
+from paas.settings import BaseImages, EngineChoice
 from paas.threads import in_thread
 
 OLDEST = (20, 10)
@@ -19,11 +20,13 @@ _LIMIT = 10
 Level = Literal["ok", "warning", "error"]
 
 
-async def docker_findings(engine: EngineChoice) -> list[Finding]:
+async def docker_findings(engine: EngineChoice, bases: BaseImages) -> list[Finding]:
     """Return what is to be said of Docker; where the home does without it, that it is not there is no fault."""
     daemon = Daemon()
     try:
         version = await daemon.version()
+        on_docker = engine is EngineChoice.DOCKER
+        of_bases = [await _of_base(daemon, *base) for base in _named(bases).items()] if on_docker else []
     except (EngineUnavailableError, UnsupportedError) as error:
         if engine is EngineChoice.PROCESS:
             return [_finding("docker", message="no Docker daemon answers; this home does not need one")]
@@ -35,6 +38,7 @@ async def docker_findings(engine: EngineChoice) -> list[Finding]:
         of_version(version.engine, version.api),
         of_forwarding(version.engine, forwards=forwards),
         of_buildx(installed=has_buildx),
+        *of_bases,
     ]
 
 
@@ -65,6 +69,30 @@ def of_buildx(*, installed: bool) -> Finding:
         if installed
         else "not installed; images are built without it",
     )
+
+
+def of_base(setting: str, image: str, *, there: bool) -> Finding:
+    """Return whether an image that generated Dockerfiles begin with is there, by the setting that names it."""
+    if there:
+        return _finding(setting, message=f"{image} is there")
+    sentence = (
+        f"{image} is not there: a build that needs it pulls it. Where that cannot be, "
+        f"set {setting} to an image that is."
+    )
+    return _finding(setting, level="warning", message=sentence)
+
+
+def _named(bases: BaseImages) -> dict[str, str]:
+    """Return each base image, of the version that an app gets if it asks for none, by its setting."""
+    return {
+        "MINI_BASE_PYTHON": python_base(bases, None),
+        "MINI_BASE_NODE": node_base(bases, ""),
+        "MINI_BASE_PLAIN": bases.plain,
+    }
+
+
+async def _of_base(daemon: Daemon, setting: str, image: str) -> Finding:
+    return of_base(setting, image, there=await daemon.image(image) is not None)
 
 
 def _has_buildx() -> bool:

@@ -23,7 +23,7 @@ async def findings(here: Services) -> list[Finding]:
     """Return one finding a check, in a fixed order."""
     exposed = await here.supervisor.exposed()
     machine = await in_thread(lambda: list(_machine(here)))
-    return [*machine, *await docker_findings(here.engine), *_apps(here, exposed)]
+    return [*machine, *await docker_findings(here.engine, here.settings.base_images), *_apps(here, exposed)]
 
 
 def _machine(here: Services) -> Iterator[Finding]:

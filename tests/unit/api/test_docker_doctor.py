@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.docker_doctor import of_buildx, of_forwarding, of_version
+from api.docker_doctor import of_base, of_buildx, of_forwarding, of_version
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,11 @@ def test_a_network_that_neighbours_may_reach_is_warned_of(
 @pytest.mark.parametrize("installed", [True, False])
 def test_buildx_is_no_need(installed: bool) -> None:
     assert of_buildx(installed=installed).level == "ok"
+
+
+@pytest.mark.parametrize(("there", "level"), [(True, "ok"), (False, "warning")])
+def test_a_base_image_is_named_with_its_setting(there: bool, level: str) -> None:
+    finding = of_base("MINI_BASE_NODE", "node:22-slim", there=there)
+    assert finding.level == level
+    assert (finding.check, "node:22-slim is " in finding.message) == ("MINI_BASE_NODE", True)
+    assert ("set MINI_BASE_NODE" in finding.message) is not there
