@@ -5,6 +5,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from paas.clock import Clock
@@ -164,9 +165,13 @@ class Supervisor:
 
     # -- looking: what the last pass saw; any thread may ask -----------------------------------------------------------
     def instances(self, app: AppId) -> list[InstanceView]:
-        """Return what `mini ps` shows of an app."""
+        """Return what `mini ps` shows of an app, each instance with the port that it knows as its own."""
         shown = self._shown
-        return views(shown.desired, shown.observed, app=app, now=self._clock.monotonic())
+        found = views(shown.desired, shown.observed, app=app, now=self._clock.monotonic())
+        return [replace(view, instance=self._with_own_port(view.instance)) for view in found]
+
+    def _with_own_port(self, instance: Instance) -> Instance:
+        return replace(instance, port=instance.port and self._engine.port_inside(instance.id, instance.port))
 
     def routing_table(self) -> RoutingTable:
         """Return the newest routing table."""

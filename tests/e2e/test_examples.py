@@ -48,6 +48,7 @@ def test_dockerfile_app_runs_its_own_cmd_on_the_port_it_exposes(mini: Mini, repo
     dockerfile = (app.path / "Dockerfile").read_text()
     app.write({"Dockerfile": dockerfile.replace("python:3.12-slim", PYTHON)}).create()
     assert "web.1" in mini.get(app.name)
+    assert [row["port"] for row in mini.ps(app.name)] == [5000]
 
 
 @pytest.fixture
