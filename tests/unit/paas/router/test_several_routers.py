@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,10 @@ class Client:
             head = await head_of(self.reader)
             await self.reader.readexactly(int(fields_of(head)["content-length"]))
             return head
+
+    async def is_told_to_leave(self) -> bool:
+        """Return whether the next answer says that the connection ends with it."""
+        return fields_of(await self.ask()).get("connection") == "close"
 
 
 @asynccontextmanager
@@ -147,23 +151,35 @@ async def taken_over(home: Home, first: Routers, *, count: int, code: str) -> Ro
     return second
 
 
+@contextmanager
+def held_up(pid: int) -> Iterator[None]:
+    """Stop a router meanwhile, so that connections go to the other one."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 async def test_a_router_too_many_retires_once_its_clients_know(tmp_path: Path) -> None:
-    async with a_home(tmp_path) as home, a_backend(answering()) as address:
+    async with a_home(tmp_path) as home, a_backend(answering()) as address, AsyncExitStack() as connected:
         first = home.routers(count=2)
         await first.start()
         await first.publish(table(1, address))
         kept, left_over = first.pids
-        async with clients(first, MANY) as connected:
-            second = await taken_over(home, first, count=1, code="1")
-            try:
-                assert second.pids == [kept, left_over]
-                heads = [await client.ask() for client in connected]
-                told = sum(fields_of(head).get("connection") == "close" for head in heads)
-                assert 0 < told < MANY
-                await eventually_async(lambda: _are(second, [kept]))
-                assert not home.settings.router_socket(1).exists()
-            finally:
-                await second.stop()
+        with held_up(left_over):
+            of_the_kept = await connected.enter_async_context(clients(first, 5))
+        with held_up(kept):
+            of_the_left_over = await connected.enter_async_context(clients(first, 5))
+        second = await taken_over(home, first, count=1, code="1")
+        try:
+            assert second.pids == [kept, left_over]
+            assert not any([await client.is_told_to_leave() for client in of_the_kept])
+            assert all([await client.is_told_to_leave() for client in of_the_left_over])
+            await eventually_async(lambda: _are(second, [kept]))
+            assert not home.settings.router_socket(1).exists()
+        finally:
+            await second.stop()
 
 
 async def test_a_router_that_does_not_answer_is_ended_when_it_is_found(tmp_path: Path) -> None:
