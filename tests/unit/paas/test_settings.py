@@ -1,5 +1,8 @@
 """Numbers that an operator may choose are taken within their bounds, and refused by name outside of them."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from paas.errors import InvalidError
@@ -15,3 +18,12 @@ def test_one_router_is_what_there_is_unless_asked_otherwise() -> None:
 def test_a_number_of_routers_that_makes_no_sense_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidError, match="MINI_ROUTERS must be"):
         Settings.from_environment({"MINI_ROUTERS": text})
+
+
+def test_every_setting_is_documented() -> None:
+    root = Path(__file__).parents[3]
+    read = set(re.findall(r'"(MINI_[A-Z_]+)"', (root / "paas" / "settings.py").read_text()))
+    told = set(
+        re.findall(r"^\| `(MINI_[A-Z_]+)` \|", (root / "docs" / "settings.md").read_text(), re.MULTILINE)
+    )
+    assert read == told
