@@ -154,10 +154,10 @@ def test_metrics_tell_requests_apart_by_app_status_and_instance(mini: Mini, repo
         address=(host, int(port)),
     )
     lines = answer.text.splitlines()
-    assert f'mini_router_requests_total{{app="{app}",status="2xx"}} 3.0' in lines
-    assert f'mini_router_errors_total{{app="{app}",code="H80"}} 1.0' in lines
-    assert f'mini_router_request_seconds_count{{app="{app}"}} 4.0' in lines
-    assert f'mini_backend_in_flight{{app="{app}",instance="web.1",release="v1"}} 0.0' in lines
+    assert f'mini_router_requests_total{{app="{app}",router="0",status="2xx"}} 3.0' in lines
+    assert f'mini_router_errors_total{{app="{app}",code="H80",router="0"}} 1.0' in lines
+    assert f'mini_router_request_seconds_count{{app="{app}",router="0"}} 4.0' in lines
+    assert f'mini_backend_in_flight{{app="{app}",instance="web.1",release="v1",router="0"}} 0.0' in lines
 
 
 def test_a_browser_stays_with_one_instance_for_as_long_as_it_runs(mini: Mini, repository: Make) -> None:
