@@ -11,11 +11,10 @@ from collections.abc import Callable
 from paas.domain.ids import AppId
 from paas.domain.route import Backend
 from paas.router.access_line import line_backend
-from paas.router.forward import PlainAnswer, plain_answer
-from paas.router.head import HEAD_LIMIT, RequestHead
 from paas.router.limits import Limits
 from paas.router.loop import RouterLoop
 from paas.router.metrics import Metrics
+from paas.router.plain import PlainAnswer, plain_answer
 from paas.router.ports import Rider
 from paas.router.wire import Address, Wire, begin_connect, connect
 
@@ -132,10 +131,10 @@ class LiveBackend:
             self.is_aside = True
             self._loop.call_later(self._limits.aside, self._take_back)
 
-    def answer(self, request: RequestHead, data: bytes) -> PlainAnswer | None:
-        """Return the plain answer that begins with `data`, which is `last_answer` then; None where it is not plain;
+    def answer(self, data: bytes) -> PlainAnswer | None:
+        """Return the plain answer that `data` begins with, which is `last_answer` then; None where it is not plain;
         raises MalformedError."""
-        answer = plain_answer(request, data[: data.find(b"\r\n\r\n", 0, HEAD_LIMIT) + 4])
+        answer = plain_answer(data)
         if answer is not None:
             self.last_answer = answer
         return answer

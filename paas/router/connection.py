@@ -11,7 +11,7 @@ from paas.router.context import Context
 from paas.router.exchange import Exchange
 from paas.router.forward import origin_lines, refused_bytes
 from paas.router.head import MalformedError, RequestHead, parse_request, split_head
-from paas.router.plain import plain_request
+from paas.router.plain import PlainRequest, plain_request, plain_request_of
 from paas.router.ports import UnderWay
 from paas.router.refusal import Refusal, bad_request
 from paas.router.shortcut import Shortcut
@@ -43,7 +43,7 @@ class ClientConnection:
         self._exchange: UnderWay | None = None
         self._shortcut = Shortcut(context, self)
         self._last_block = b""
-        self._last_head: RequestHead | None = None
+        self._last_request: PlainRequest | None = None
         self._serving = False
         self._head_began = False
         self._full = False
@@ -55,8 +55,8 @@ class ClientConnection:
     # -- what the wire does -----------------------------------------------------------------------------------
     def received(self, data: bytes) -> None:
         if self._exchange is None and not (self._closing or self._buffer or self._full):
-            head = self._last_head if data == self._last_block else self._judge(data)
-            if head is not None and self._shortcut.take(head):
+            request = self._last_request if data == self._last_block else self._judge(data)
+            if request is not None and self._shortcut.take(request):
                 self._exchange = self._shortcut
                 self._head_began = False
                 return
@@ -164,12 +164,12 @@ class ClientConnection:
         if self._ended and self._exchange is None and not self._full and not self._closing:
             self._close()
 
-    def _judge(self, data: bytes) -> RequestHead | None:
+    def _judge(self, data: bytes) -> PlainRequest | None:
         """Return the plain request that `data` is, if it is one; the same bytes need not be judged again."""
-        head = plain_request(data)
-        if head is not None:
-            self._last_block, self._last_head = data, head
-        return head
+        request = plain_request(data, origin=self.origin)
+        if request is not None:
+            self._last_block, self._last_request = data, request
+        return request
 
     def _begin_next(self) -> bool:
         while self._buffer.startswith(b"\r\n"):
@@ -186,8 +186,8 @@ class ClientConnection:
             self._wait_for_head()
             return False
         self._head_began = False
-        self._buffer = split[1]
-        if head.plain and self._shortcut.take(head):
+        block, self._buffer = split
+        if head.plain and self._shortcut.take(plain_request_of(head, block, origin=self.origin)):
             self._exchange = self._shortcut
         else:
             self._begin(head)

@@ -225,7 +225,12 @@ class Exchange:
             self._head,
             origin=self._client.origin,
             request_id=self._id,
-            trace=trace_lines(self._head, request_id=self._id, ids=self._context.ids),
+            trace=trace_lines(
+                self._head.trace,
+                given_id=self._head.request_id,
+                request_id=self._id,
+                ids=self._context.ids,
+            ),
             milliseconds=int(time.time() * 1000),
         )
         connection.write(head + b"".join(self._unsent) if self._unsent else head)
@@ -327,11 +332,11 @@ class Exchange:
         instance = backend.name if backend is not None else ""
         entry = (
             now,
-            line_beginning(self._head, refusal),
+            line_beginning(self._head.method, self._head.target, self._head.host, refusal),
             self._id,
             self._client.logged,
             line_backend(instance, self._connect_seconds),
             now - self._began - (self._connect_seconds or 0.0),
-            line_end(status, size),
+            line_end(b"%d" % status, b"%d" % size),
         )
         self._context.log.write(self._app.id, entry)

@@ -3,18 +3,14 @@
 Pure. What a client claims about itself (X-Forwarded-*, Forwarded, Via) never passes; it is written here anew.
 """
 
-from typing import NamedTuple
-
-from paas.router.access_line import line_end
 from paas.router.body import Body, ChunkedBody, LengthBody, UntilCloseBody
-from paas.router.head import RequestHead, ResponseHead, parse_response
-from paas.router.plain import plain_response
+from paas.router.head import RequestHead, ResponseHead
 from paas.router.refusal import Refusal, accepted, page
 from paas.router.request_id import RequestIds
 from paas.router.trace import begun
 
 _ANSWERED = b"\r\nVia: 1.1 mini\r\nX-Request-ID: "
-_BODILESS = frozenset((204, 304))
+BODILESS = frozenset((204, 304))
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
 
@@ -32,13 +28,12 @@ def backend_request(
     head: RequestHead, *, origin: bytes, request_id: bytes, trace: bytes, milliseconds: int
 ) -> bytes:
     """Return the head that a backend gets: `request_beginning`, the id, its trace's lines, and `request_end`."""
-    beginning = request_beginning(head, origin=origin)
+    beginning = request_beginning(head.method, head.target, head.host, head.kept, origin=origin)
     return beginning + request_id + trace + request_end(milliseconds, extras=_request_extras(head))
 
 
-def request_beginning(head: RequestHead, *, origin: bytes) -> bytes:
+def request_beginning(method: bytes, target: bytes, host: bytes, kept: bytes, *, origin: bytes) -> bytes:
     """Return all of it up to the id. `origin` are the lines about the client that `origin_lines` made."""
-    method, target, host, _, kept, *_ = head
     pieces = (
         method, b" ", target, b" HTTP/1.1\r\nHost: ", host, kept, origin,
         b"\r\nX-Forwarded-Host: ", host, b"\r\nX-Request-ID: ",
@@ -46,10 +41,10 @@ def request_beginning(head: RequestHead, *, origin: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def trace_lines(head: RequestHead, *, request_id: bytes, ids: RequestIds) -> bytes:
-    """Return the lines of the request's trace. One that begins here has the id of the request, where that is ours:
-    what is found in the log is found in the traces."""
-    return head.trace or begun(ids.next() if head.request_id else request_id)
+def trace_lines(passed: bytes, *, given_id: bytes, request_id: bytes, ids: RequestIds) -> bytes:
+    """Return the lines of the request's trace: those `passed` on, or else new ones. A trace that begins here has the id
+    of the request, unless a client has given that: what is found in the log is found in the traces."""
+    return passed or begun(ids.next() if given_id else request_id)
 
 
 def request_end(milliseconds: int, *, extras: bytes = b"") -> bytes:
@@ -68,7 +63,7 @@ def origin_lines(peer: str, port: int, *, secure: bool) -> bytes:
 
 def response_body(request: RequestHead, head: ResponseHead) -> Body:
     """Return the reader of the response's body, which passes it on as the client can read it."""
-    if request.method == b"HEAD" or head.status in _BODILESS:
+    if request.method == b"HEAD" or head.status in BODILESS:
         return LengthBody(0)
     if head.chunked:
         return ChunkedBody(chunks=request.minor == 1)
@@ -79,7 +74,7 @@ def response_body(request: RequestHead, head: ResponseHead) -> Body:
 
 def ends_with_connection(request: RequestHead, head: ResponseHead) -> bool:
     """Return whether the client learns the end of this response's body only by the connection's end."""
-    has_body = request.method != b"HEAD" and head.status not in _BODILESS
+    has_body = request.method != b"HEAD" and head.status not in BODILESS
     return has_body and head.length is None and request.minor == 0
 
 
@@ -88,48 +83,16 @@ def client_response(
 ) -> bytes:
     """Return the head of the final response that the client gets, with `lines` of the router's own."""
     return b"%b%b%b%b\r\n\r\n" % (
-        response_beginning(request, head),
+        response_beginning(head.status_line, head.kept, framing(request, head)),
         request_id,
         lines,
         _connection(request, keep_alive=keep_alive),
     )
 
 
-def response_beginning(request: RequestHead, head: ResponseHead) -> bytes:
-    """Return all of it up to the request id."""
-    pieces = (b"HTTP/1.1 ", head.status_line, head.kept, _framing(request, head), _ANSWERED)
-    return b"".join(pieces)
-
-
-class PlainAnswer(NamedTuple):
-    """The head of a final response with a known length, to a plain request, on connections that both go on."""
-
-    block: bytes
-    """As the backend sent it."""
-    beginning: bytes
-    """What the client gets of it up to the request id, after which only the empty line follows."""
-    status: int
-    length: int
-    end: int
-    """Where in the block the empty line begins."""
-    size: int
-    """Of block and body together."""
-    logged: bytes
-    """Its piece of the access log's lines."""
-
-
-def plain_answer(request: RequestHead, block: bytes) -> PlainAnswer | None:
-    """Return the answer that begins with this head, None where it is not plain; raises MalformedError."""
-    head = plain_response(block) or parse_response(block)
-    length = 0 if head.status in _BODILESS else head.length
-    if length is None or not head.keep_alive or head.status < 200:
-        return None
-    size = len(block)
-    beginning, logged = response_beginning(request, head), line_end(head.status, length)
-    # Not by its constructor, which costs as much as the rest.
-    return tuple.__new__(
-        PlainAnswer, (block, beginning, head.status, length, size - 4, size + length, logged)
-    )
+def response_beginning(status_line: bytes, kept: bytes, framing: bytes) -> bytes:
+    """Return all of it up to the request id. `framing` says how the body's end is told."""
+    return b"".join((b"HTTP/1.1 ", status_line, kept, framing, _ANSWERED))
 
 
 def interim_response(head: ResponseHead) -> bytes:
@@ -183,7 +146,8 @@ def _request_extras(head: RequestHead) -> bytes:
     return extras
 
 
-def _framing(request: RequestHead, head: ResponseHead) -> bytes:
+def framing(request: RequestHead, head: ResponseHead) -> bytes:
+    """Return the line that tells the client how the body ends; empty where none is needed."""
     if head.status == 204:
         return b""
     if head.length is not None:

@@ -2,18 +2,15 @@
 passes on is byte for byte what an `Exchange` would; as soon as anything else happens, it gives way to one.
 """
 
-from paas.router.access_line import line_beginning
 from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
 from paas.router.context import Context
 from paas.router.exchange import Exchange
-from paas.router.forward import PlainAnswer, request_beginning, trace_lines
-from paas.router.head import MalformedError, RequestHead, parse_request
+from paas.router.forward import trace_lines
+from paas.router.head import MalformedError, parse_request
+from paas.router.plain import PlainAnswer, PlainRequest
 from paas.router.ports import Client
 from paas.router.trace import BEGUN, BEGUN_END, PARENT
-
-_NONE = parse_request(b"GET / HTTP/1.1\r\nHost: none\r\n\r\n")
-"""Stands for the head before the first one."""
 
 _CLOSE = b"\r\nConnection: close"
 
@@ -22,34 +19,26 @@ class Shortcut:
     """The short way of one client's connection, for one request after the other."""
 
     __slots__ = (
-        "_anonymous",
         "_answer",
         "_app",
         "_backend",
         "_began",
-        "_beginning",
         "_client",
         "_clock",
         "_connection",
         "_context",
         "_deadline",
-        "_head",
         "_id",
-        "_keep_alive",
         "_left",
-        "_line",
         "_patience",
+        "_request",
         "_write",
     )
 
     _app: LiveApp
     _backend: LiveBackend
     _connection: BackendConnection
-    _anonymous: bool
-    """Whether id and trace of its requests begin here."""
-    _keep_alive: bool
-    _beginning: bytes
-    _line: bytes
+    _request: PlainRequest
 
     def __init__(self, context: Context, client: Client) -> None:
         self._context = context
@@ -58,46 +47,36 @@ class Shortcut:
         self._deadline = client.deadline
         self._write = client.write
         self._patience = context.limits.first_byte
-        self._head = _NONE
         self._id = b""
         self._began = 0.0
         self._answer: PlainAnswer | None = None
         self._left = 0
 
-    def take(self, head: RequestHead) -> bool:
+    def take(self, request: PlainRequest) -> bool:
         """Begin a plain request; return False, with nothing done, where it has to go the long way."""
         context = self._context
-        app = context.balancer.find(head.host)
+        _, host, _, beginning, _, given_id, given_trace = request
+        app = context.balancer.find(host)
         if app is None or not app.open or (backend := app.choose()) is None:
             return False
         connection = backend.take_unused() or backend.connect_at_once()
         if connection is None:
             return False
-        self._app, self._backend, self._connection = app, backend, connection
-        if head is not self._head:
-            self._learn(head)
+        self._request, self._app, self._backend, self._connection = request, app, backend, connection
         self._began = now = self._clock.now
         self._answer = None
         backend.riders.add(self)
         connection.rider = self
-        if self._anonymous:  # `trace_lines` said in one go, which most requests pay for
+        if given_id or given_trace:
+            self._id = id = given_id or context.ids.next()
+            trace = trace_lines(given_trace, given_id=given_id, request_id=id, ids=context.ids)
+            connection.write(beginning + id + trace + context.request_end())
+        else:  # the same in one go, which most requests pay for
             self._id = id = context.ids.next()
-            pieces = (self._beginning, id, BEGUN, id, b"-", id[PARENT], BEGUN_END, context.request_end())
+            pieces = (beginning, id, BEGUN, id, b"-", id[PARENT], BEGUN_END, context.request_end())
             connection.write(b"".join(pieces))
-        else:
-            self._id = id = head.request_id or context.ids.next()
-            trace = trace_lines(head, request_id=id, ids=context.ids)
-            connection.write(self._beginning + id + trace + context.request_end())
         self._deadline.at = now + self._patience
         return True
-
-    def _learn(self, head: RequestHead) -> None:
-        """Make what is the same for every request with this head."""
-        self._head = head
-        self._anonymous = not (head.request_id or head.trace)
-        self._keep_alive = head.keep_alive
-        self._beginning = request_beginning(head, origin=self._client.origin)
-        self._line = line_beginning(head)
 
     # -- what the backend does --------------------------------------------------------------------------------
     def from_backend(self, data: bytes) -> None:
@@ -110,7 +89,7 @@ class Shortcut:
         if answer is None or (left := answer.size - len(data)) < 0 or self._context.stopping:
             self._give_way().from_backend(data)
             return
-        rest = data[answer.end :] if self._keep_alive else _CLOSE + data[answer.end :]
+        rest = data[answer.end :] if self._request.keep_alive else _CLOSE + data[answer.end :]
         self._write(b"".join((answer.beginning, self._id, rest)))
         if left:
             self._answer = answer
@@ -133,18 +112,19 @@ class Shortcut:
 
     def _plain(self, data: bytes) -> PlainAnswer | None:
         try:
-            return self._backend.answer(self._head, data)
+            return self._backend.answer(data)
         except MalformedError:
             return None
 
     def _answered(self, answer: PlainAnswer) -> None:
-        app, backend, began, now = self._app, self._backend, self._began, self._clock.now
+        request, backend, now = self._request, self._backend, self._clock.now
+        took = now - self._began
         backend.riders.discard(self)
         backend.give_back(self._connection)
-        backend.metrics.count(answer.status, now - began, answer.length)
-        entry = (now, self._line, self._id, self._client.logged, backend.logged, now - began, answer.logged)
-        self._context.log.write(app.id, entry)
-        self._client.finished(keep_alive=self._keep_alive)
+        backend.metrics.count(answer.status, took, answer.length)
+        entry = (now, request.logged, self._id, self._client.logged, backend.logged, took, answer.logged)
+        self._context.log.write(self._app.id, entry)
+        self._client.finished(keep_alive=request.keep_alive)
 
     def backend_full(self) -> None:
         self._client.pause()
@@ -185,7 +165,8 @@ class Shortcut:
 
     def _give_way(self) -> Exchange:
         """Have an exchange go on from here; return it."""
-        exchange = Exchange(self._context, self._client, self._head, request_id=self._id, began=self._began)
+        head = parse_request(self._request.block)
+        exchange = Exchange(self._context, self._client, head, request_id=self._id, began=self._began)
         self._backend.riders.discard(self)
         exchange.go_on(self._app, self._backend, self._connection)
         if self._answer is not None:

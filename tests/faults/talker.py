@@ -54,10 +54,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         while len(head := self.rfile.read(2)) == 2:
             mask = self.rfile.read(4)
             text = bytes(byte ^ mask[at % 4] for at, byte in enumerate(self.rfile.read(head[1] & 127)))
-            if head[0] & 15 == 8:
-                self.wfile.write(bytes([0x88, len(text)]) + text)
+            kind = {8: 0x88, 9: 0x8A}.get(head[0] & 15, 0x81)
+            self.wfile.write(bytes([kind, len(text)]) + text)
+            if kind == 0x88:
                 return
-            self.wfile.write(bytes([0x81, len(text)]) + text)
 
     def log_message(self, *_):
         pass

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import h11
 import httptools
 
-from paas.router.forward import backend_request, request_body
+from paas.router.forward import backend_request, request_body, request_end
 from paas.router.head import MalformedError, parse_request, split_head
 from paas.router.plain import plain_request
 
@@ -100,13 +100,20 @@ def forwarded(data: bytes, *, cut: int = 0) -> tuple[list[bytes], bool]:
     out: list[bytes] = []
     try:
         while (split := split_head(data)) is not None:
-            head = plain_request(split[0]) or parse_request(split[0])
+            plain = plain_request(split[0], origin=b"")
+            try:
+                head = parse_request(split[0])
+            except MalformedError:
+                assert plain is None, split[0]
+                raise
             body = request_body(head)
             passed, rest = body.take(split[1][:cut])
             more, rest = body.take(rest + split[1][cut:]) if not body.done else (b"", rest + split[1][cut:])
             if not body.done:
                 break  # The rest of it is still to come.
             begin = backend_request(head, origin=b"", request_id=b"id", trace=TRACE, milliseconds=0)
+            if plain is not None:
+                assert plain.beginning + b"id" + TRACE + request_end(0) == begin
             out.append(begin + passed + more)
             data = rest
             if not head.keep_alive or head.upgrade:
