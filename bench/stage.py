@@ -20,7 +20,8 @@ __all__ = ["Mini", "Repository", "answering", "pythons", "seconds", "stage", "we
 def stage(environ: Mapping[str, str] | None = None) -> Iterator[Mini]:
     """A running server in a fresh home, with these variables, stopped and removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="mini-bench."))
-    server = Mini(folder / "home", dict(environ or {}))
+    # With byte code, as everybody's second command has it: some environments turn that off.
+    server = Mini(folder / "home", {"PYTHONDONTWRITEBYTECODE": "", **(environ or {})})
     try:
         server.start()
         yield server

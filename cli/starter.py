@@ -10,6 +10,7 @@ from cli.client import Client
 from cli.target import LocalTarget
 from cli.waiting import comes_true
 from paas.errors import InvalidError, PaasError, UnreachableError
+from paas.settings import Settings
 
 START_LIMIT = 30.0
 PRINT_LIMIT = 4 * 1024 * 1024
@@ -22,8 +23,12 @@ COMMAND = ("-I", "-m", "api.server")
 
 
 def start_server(target: LocalTarget, environ: Mapping[str, str]) -> int:
-    """Return the pid of the server once it answers; raises UnreachableError with the end of its log otherwise."""
-    log = target.settings.server_logs / "control.log"
+    """Return the pid of the server once it answers; raises UnreachableError with the end of its log otherwise.
+
+    Settings that cannot be read start nothing: InvalidError.
+    """
+    Settings.from_environment(environ)
+    log = target.paths.server_logs / "control.log"
     offset = _prepare(log)
     child = _spawn(log, environ)
     healthy = comes_true(lambda: is_healthy(target) or child.poll() is not None, within=START_LIMIT)

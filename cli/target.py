@@ -2,24 +2,23 @@
 
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from paas.errors import InvalidError, UnreachableError
-from paas.settings import Settings
+from paas.paths import Paths, home_from
 
 _CONNECT_LIMIT = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class LocalTarget:
+class LocalTarget(NamedTuple):
     """The server of a state directory on this machine, behind its unix socket."""
 
-    settings: Settings
+    paths: Paths
 
     @property
     def socket(self) -> Path:
-        return self.settings.control_socket
+        return self.paths.control_socket
 
     def answers(self) -> bool:
         """Return whether the control plane listens on its socket."""
@@ -27,14 +26,13 @@ class LocalTarget:
 
     def left_planes(self) -> bool:
         """Return whether another plane of the server runs: one whose control plane was killed leaves them."""
-        return _listens(self.settings.log_socket) or _listens(self.settings.router_socket(0))
+        return _listens(self.paths.log_socket) or _listens(self.paths.router_socket(0))
 
     def __str__(self) -> str:
         return str(self.socket)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteTarget:
+class RemoteTarget(NamedTuple):
     """A server over TCP, as MINI_URL and MINI_TOKEN name it."""
 
     host: str
@@ -53,7 +51,7 @@ def target_from(environ: Mapping[str, str]) -> Target:
     """Return the server that `environ` names: MINI_URL, else the local one; raises InvalidError for a bad URL."""
     if url := environ.get("MINI_URL"):
         return _remote(url, token=environ.get("MINI_TOKEN", ""))
-    return LocalTarget(Settings.from_environment(environ))
+    return LocalTarget(Paths(home_from(environ)))
 
 
 def reach(environ: Mapping[str, str], *, say: Callable[[str], None], start: bool = True) -> Target:
@@ -66,12 +64,10 @@ def reach(environ: Mapping[str, str], *, say: Callable[[str], None], start: bool
     if isinstance(target, RemoteTarget) or target.answers():
         return target
     if not start or environ.get("MINI_NO_START", "") not in ("", "0"):
-        raise UnreachableError(
-            f"No server runs on {target.settings.home}. Start it with `mini server start`."
-        )
+        raise UnreachableError(f"No server runs on {target.paths.home}. Start it with `mini server start`.")
     from cli.starter import start_server
 
-    say(f"Starting the server of {target.settings.home} …")
+    say(f"Starting the server of {target.paths.home} …")
     start_server(target, environ)
     return target
 

@@ -14,7 +14,7 @@ from cli.parser import Commands
 from cli.target import LocalTarget, RemoteTarget, Target, reach, target_from
 from cli.times import shown
 from paas.errors import EngineMismatchError, InvalidError, PaasError, UnreachableError
-from paas.settings import EngineChoice
+from paas.settings import EngineChoice, Settings
 
 commands = Commands()
 server = Commands("server", about="Start, stop and look at the server.", example="mini server status")
@@ -61,16 +61,17 @@ def start(
 
     mini = invocation(ctx)
     environ = _with_settings(mini.environ, engine=engine, listen=listen, http=http, https=https)
+    Settings.from_environment(environ)  # what cannot be read is said, whether it would be used or not
     target = _local(target_from(environ))
     if target.answers():
         _check_engine(target, engine)
-        mini.output.progress(f"The server of {target.settings.home} runs already.")
+        mini.output.progress(f"The server of {target.paths.home} runs already.")
         if listen or http or https:
             mini.output.warn("Its addresses stay as they are: stop it first to give it others.")
     elif foreground:
         run_in_foreground(environ)
     else:
-        mini.output.progress(f"Starting the server of {target.settings.home} …")
+        mini.output.progress(f"Starting the server of {target.paths.home} …")
         start_server(target, environ)
     _show(mini, Client(target).get("/v1/server", Server))
 
@@ -91,7 +92,7 @@ def stop(
         mini.output.progress("The control plane was killed; it is started again to stop what it left.")
         reach(mini.environ, say=mini.output.progress)
     if not target.answers():
-        mini.output.progress(f"No server runs on {target.settings.home}.")
+        mini.output.progress(f"No server runs on {target.paths.home}.")
         mini.output.result({"stopped": False}, [])
         return
     client = Client(target)
@@ -111,9 +112,7 @@ def status(ctx: typer.Context) -> None:
     mini = invocation(ctx)
     target = target_from(mini.environ)
     if isinstance(target, LocalTarget) and not target.answers():
-        raise UnreachableError(
-            f"No server runs on {target.settings.home}. Start it with `mini server start`."
-        )
+        raise UnreachableError(f"No server runs on {target.paths.home}. Start it with `mini server start`.")
     _show(mini, Client(target).get("/v1/server", Server))
 
 
@@ -133,10 +132,10 @@ def _lines(target: Target, number: int, *, tail: bool) -> Iterator[str]:
     if isinstance(target, RemoteTarget) or target.answers():
         return Client(target).text("/v1/server/logs", lines=number, follow=tail)
     # A server that does not come up is the one whose log is wanted most.
-    log = target.settings.server_logs / "control.log"
+    log = target.paths.server_logs / "control.log"
     if not log.exists():
         raise UnreachableError(
-            f"No server ever ran on {target.settings.home}. Start it with `mini server start`."
+            f"No server ever ran on {target.paths.home}. Start it with `mini server start`."
         )
     lines = log.read_text(errors="replace").splitlines()
     return (f"control: {line}" for line in lines[len(lines) - min(number, len(lines)) :])
@@ -151,7 +150,7 @@ def _check_engine(target: LocalTarget, engine: str | None) -> None:
     settled = Client(target).get("/v1/server", Server)["engine"]
     if engine not in (None, EngineChoice.AUTO, settled):
         raise EngineMismatchError(
-            f"The server of {target.settings.home} runs on the {settled} engine, settled at its first start. For the "
+            f"The server of {target.paths.home} runs on the {settled} engine, settled at its first start. For the "
             f"{engine} engine start a server with another MINI_HOME and push your apps to it."
         )
 

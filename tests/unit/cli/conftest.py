@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import execute
-from paas.settings import Settings
+from paas.paths import Paths
 from tests.unit.cli.documents import NOW
 from tests.unit.cli.stand_in import StandIn, StandInServer
 
@@ -75,7 +75,7 @@ def home() -> Iterator[Path]:
 def api(home: Path) -> Iterator[StandIn]:
     """The stand-in, serving."""
     stand_in = StandIn(home)
-    with StandInServer(Settings(home=home).control_socket, stand_in) as server:
+    with StandInServer(Paths(home).control_socket, stand_in) as server:
         thread = server.run()
         yield stand_in
         server.shutdown()

@@ -10,7 +10,7 @@ import pytest
 from cli.starter import COMMAND, PRINT_LIMIT, environment_of_server, start_server
 from cli.target import LocalTarget, reach
 from paas.errors import InvalidError, UnreachableError
-from paas.settings import Settings
+from paas.paths import Paths
 from tests.unit.cli import documents
 from tests.unit.cli.conftest import Processes, Runner
 from tests.unit.cli.stand_in import StandIn
@@ -27,14 +27,14 @@ HEAVY = {
     "email",
     "asyncio",
     "api",
+    "paas.settings",
 }
 
 
 def imported(*argv: str, environ: dict[str, str]) -> set[str]:
     program = (
-        "import sys, json; sys.argv = ['mini', *sys.argv[1:]]\n"
-        "import atexit; atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
-        "from paas.__main__ import main; main()"
+        "import sys, json, os, cli.main; cli.main.execute(sys.argv[1:], environ=os.environ, clock=cli.main._now);"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program, *argv], env=environ, capture_output=True, text=True)
     modules: list[str] = json.loads(done.stderr.splitlines()[-1])
@@ -57,19 +57,19 @@ def test_ps_imports_its_own_command_alone_and_nothing_heavy(environ: dict[str, s
 def test_a_server_that_runs_is_not_started_again(home: Path, api: StandIn) -> None:
     said: list[str] = []
     target = reach({"MINI_HOME": str(home)}, say=said.append)
-    assert target == LocalTarget(Settings(home=home))
+    assert str(target) == str(Paths(home).control_socket)
     assert said == []
     assert api.asked == []
 
 
 def test_a_server_that_does_not_come_up_shows_the_end_of_its_log(home: Path) -> None:
-    settings = Settings(home=home)
-    blocked = settings.runtime
+    paths = Paths(home)
+    blocked = paths.runtime
     home.joinpath("server").mkdir()
     home.joinpath("server", "control.log").write_text("of an earlier life\n")
     blocked.write_text("a file where a folder should be")
     with pytest.raises((UnreachableError, InvalidError)) as error:
-        start_server(LocalTarget(settings), {"MINI_HOME": str(home), "MINI_LISTEN": "127.0.0.1:0"})
+        start_server(LocalTarget(paths), {"MINI_HOME": str(home), "MINI_LISTEN": "127.0.0.1:0"})
     assert "control.log" in error.value.message
     assert "earlier life" not in error.value.message
 
@@ -100,7 +100,7 @@ def test_a_log_that_has_grown_large_is_set_aside_at_a_start(home: Path) -> None:
     log.write_bytes(b"x" * (PRINT_LIMIT + 1))
     home.joinpath("run").write_text("a file where a folder should be")
     with pytest.raises((UnreachableError, InvalidError)):
-        start_server(LocalTarget(Settings(home=home)), {"MINI_HOME": str(home), "MINI_LISTEN": "127.0.0.1:0"})
+        start_server(LocalTarget(Paths(home)), {"MINI_HOME": str(home), "MINI_LISTEN": "127.0.0.1:0"})
     assert log.with_name("control.log.1").stat().st_size == PRINT_LIMIT + 1
     assert log.stat().st_size < PRINT_LIMIT
 
