@@ -5,18 +5,20 @@ import os
 import secrets
 from pathlib import Path
 
-from paas.errors import HomeInUseError
+from paas.errors import HomeInUseError, InvalidError
 from paas.settings import Settings
 
 
 def take_home(settings: Settings) -> int:
     """Make the state directory where there is none and lock it; return the descriptor that holds the lock.
 
-    Raises HomeInUseError where a living control plane has it.
+    Raises HomeInUseError where a living control plane has it, InvalidError where it cannot be made.
     """
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for folder in (settings.runtime, settings.server_logs, settings.control_socket.parent):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        for folder in (settings.home, settings.runtime, settings.server_logs, settings.control_socket.parent):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InvalidError(f"{error.filename} cannot be a directory of mini: {error.strerror}.") from error
     lock = os.open(settings.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

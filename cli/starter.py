@@ -29,7 +29,13 @@ def start_server(target: LocalTarget, environ: Mapping[str, str]) -> int:
     """
     Settings.from_environment(environ)
     log = target.paths.server_logs / "control.log"
-    offset = _prepare(log)
+    try:
+        offset = _prepare(log)
+    except OSError as error:
+        raise InvalidError(
+            f"{target.paths.home} cannot be the state directory: {error.strerror}. "
+            "Name a directory of your own with MINI_HOME, or one that can be made."
+        ) from error
     child = _spawn(log, environ)
     healthy = comes_true(lambda: is_healthy(target) or child.poll() is not None, within=START_LIMIT)
     # The loser of two starts at once ends early: then the other one's server is the one to wait for.
