@@ -53,6 +53,7 @@ def main() -> None:
     """Run the control plane until it is told to stop; exits with the code of the error that ended it."""
     say_on_stderr()
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_an_error)
     try:
         check_platform(platform.system(), platform.release())
         settings = Settings.from_environment(os.environ)
@@ -117,8 +118,15 @@ async def _serve(settings: Settings) -> None:
         await asyncio.wait(
             {serving, asyncio.create_task(stop.asked.wait())}, return_when=asyncio.FIRST_COMPLETED
         )
+        # While the door is still open: whoever waits for a deployment is told how it ended.
+        await services.deployer.close()
         server.should_exit = True
         await serving
+
+
+def _is_an_error(record: logging.LogRecord) -> bool:
+    """Return False for a stream that the stop of the server cut: those that follow a log go on until then."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 @asynccontextmanager

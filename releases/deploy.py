@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 REVERT_WAIT = 900.0
 """Seconds that going back from an unstable release waits for the lease."""
+_SERVER_STOPPED = (
+    "The server was stopped meanwhile; nothing was changed. Start it with `mini server start`, and try again."
+)
 
 
 class Deployer:
@@ -130,9 +133,9 @@ class Deployer:
         await recover(self._store, self._outputs)
 
     async def close(self) -> None:
-        """Cancel what has not switched, await what has. Called once; nothing may be asked for after it."""
+        """Cancel what has not switched, await what has. Called when the server stops; repeating it ends what came meanwhile."""
         await self._reverts.close()
-        await asyncio.gather(*(each.end() for each in list(self._underway.values())))
+        await asyncio.gather(*(each.end(_SERVER_STOPPED) for each in list(self._underway.values())))
         await self.retention.close()
 
     # -- the story --------------------------------------------------------------------------------------
@@ -157,7 +160,7 @@ class Deployer:
         except PaasError as error:
             await self._steps.give_up(story, error)
         except asyncio.CancelledError:
-            await self._steps.give_up(story, OperationCancelledError())
+            await self._steps.give_up(story, OperationCancelledError(story.cancelled_by))
         except BaseException:
             log.exception("deployment ended by a mistake of mini", extra={"deployment": story.id})
             await self._steps.give_up(story, PaasError())

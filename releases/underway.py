@@ -27,6 +27,8 @@ class Underway:
     switched: bool = False
     began_starting: float = 0.0
     healthy_after: float = 0.0
+    cancelled_by: str | None = None
+    """Why it was cancelled, where nobody asked for it: a sentence for who waits."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -39,10 +41,11 @@ class Underway:
             raise too_late(self.deployment)
         await self.end()
 
-    async def end(self) -> None:
+    async def end(self, because: str | None = None) -> None:
         """Return when it has ended: cancelled, or where its end is settled already, in that way."""
         if self.task is not None and not self.final:
             self.final = True
+            self.cancelled_by = because
             self.task.cancel()
         await self.over.wait()
 

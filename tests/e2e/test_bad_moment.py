@@ -78,6 +78,20 @@ def test_ctrl_c_in_the_release_phase_leaves_the_old_release_serving(
     assert mini.get("shop").startswith("two ")
 
 
+def test_a_push_that_the_stop_of_the_server_ends_says_so(
+    mini: Mini, shop: Repository, backing: Backing
+) -> None:
+    with releasing(mini, shop, backing) as push:
+        mini.ok("server", "stop")
+        _, err = push.communicate(timeout=60)
+    assert (push.returncode, "The server was stopped meanwhile; nothing was changed" in err) == (13, True), (
+        err
+    )
+    assert "Traceback" not in (mini.home / "server" / "control.log").read_text()
+    mini.ok("server", "start")
+    eventually(lambda: mini.get("shop").startswith("one "))
+
+
 def test_a_build_that_is_cancelled_by_another_ends_its_push_with_13(mini: Mini, shop: Repository) -> None:
     with building(mini, shop) as push:
         build = mini.json("builds", "-a", "shop")[0]["id"]

@@ -403,7 +403,9 @@ async def test_closing_cancels_what_has_not_switched(stage: Stage) -> None:
     building, waiting = await stage.begin_push("aaaaaaa"), await stage.begin_push("bbbbbbb")
     await stage.deployer.close()
     for each in (building, waiting):
-        assert stage.store.deployments.get(stage.app.id, each.id).state is DeploymentState.CANCELLED
+        ended = stage.store.deployments.get(stage.app.id, each.id)
+        assert ended.state is DeploymentState.CANCELLED
+        assert ended.reason.startswith("The server was stopped meanwhile; nothing was changed.")
 
 
 async def _in_state(stage: Stage, state: DeploymentState) -> bool:
