@@ -158,10 +158,12 @@ class Configure:
         planned = await self._plan(app, parts)
         return planned if isinstance(planned, Unchanged) else None
 
-    async def draft(self, app: App, parts: Parts, _progress: Progress, /) -> Draft | Unchanged:
+    async def draft(self, app: App, parts: Parts, progress: Progress, /) -> Draft | Unchanged:
         planned = await self._plan(app, parts)
         if isinstance(planned, Unchanged):
             return planned
+        for name in self.changes.without_effect:
+            progress.output.warning(f"{name} is kept, but mini itself sets {name} wherever it is of use")
         build, new = planned
         config = await recorded(parts.store.configs.save, app.id, new.variables)
         return Draft(ReleaseKind.CONFIG, new.description, build, config)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from paas.domain.config import Secret, Variables, check_size, checked
 from paas.domain.names import ConfigKey, config_key
 
+OWN = frozenset({"PORT", "PS", "MINI_INSTANCE_ID", "MINI_APP", "MINI_RELEASE", "MINI_COMMIT"})
+"""Variables that mini gives each instance itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigChanges:
@@ -18,6 +21,11 @@ class ConfigChanges:
         """Return `changes`, valid; raises InvalidError for a bad name or value, without showing the value."""
         values = checked({key: value for key, value in changes.items() if value is not None})
         return cls({key: values.get(key) for key in map(config_key, changes)})
+
+    @property
+    def without_effect(self) -> list[str]:
+        """The names of variables that are set here, and that an instance gets from mini instead."""
+        return sorted(key for key, secret in self.wanted.items() if secret is not None and key in OWN)
 
     def applied_to(self, before: Variables) -> "NewConfig | None":
         """Return the config that follows from `before`, None where nothing differs; raises InvalidError where it

@@ -18,6 +18,7 @@ from paas.domain.release import Release
 from paas.engines.base import TerminalSize
 from paas.errors import PaasError
 from paas.supervisor.attachment import LoggedAttachment
+from paas.supervisor.free_ports import port_is_free
 from paas.supervisor.journal import Journal
 from paas.supervisor.launch import Launch, spec_of
 from paas.supervisor.observed import Ending
@@ -141,7 +142,8 @@ class OneOffs:
                 index=number[2],
                 epoch=0,
                 cause=cause,
-                wants_port=False,
+                wants_port=True,
+                is_free=port_is_free,
                 restarts=0,
                 streak=0,
                 one_off=True,

@@ -242,6 +242,24 @@ def has_more(stream: IO[str]) -> bool:
     return bool(select.select([stream], [], [], 0.1)[0])
 
 
+def test_a_one_off_has_a_port_of_its_own_so_that_web_runs_as_one_too(mini: Mini, repository: Make) -> None:
+    shop = repository("port").write(apps.web()).create()
+    served = mini.get(shop.name, "/env/PORT")
+    run = mini.started("mini", "run", "-a", shop.name, "web")
+    try:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "listening\n"
+        (row,) = [row for row in mini.instances(shop.name) if row["one_off"]]
+        assert row["port"] is not None
+        assert mini.get(shop.name, "/env/PORT") == served
+    finally:
+        run.terminate()
+        run.communicate(timeout=60)
+    warned = mini.run("config", "set", "PORT=1", "-a", shop.name)
+    assert (warned.code, "mini itself sets PORT" in warned.err) == (0, True)
+    assert mini.get(shop.name, "/env/PORT") != "1"
+
+
 def test_a_one_off_runs_in_the_same_release_and_config_and_leaves_nothing_behind(
     mini: Mini, repository: Make
 ) -> None:

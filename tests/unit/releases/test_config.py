@@ -10,6 +10,11 @@ from releases.config import ConfigChanges
 BEFORE: Variables = {ConfigKey("DEBUG"): Secret("1"), ConfigKey("URL"): Secret("http://x")}
 
 
+def test_what_mini_sets_itself_is_named_when_it_is_set_and_may_be_unset() -> None:
+    changes = ConfigChanges.checked({"PORT": "3000", "PS": "x", "PORTS": "1", "MINI_APP": None})
+    assert changes.without_effect == ["PORT", "PS"]
+
+
 @pytest.mark.parametrize(
     ("changes", "after", "description"),
     [
