@@ -131,6 +131,10 @@ def _release_url(mini: Invocation, reference: str) -> str:
         raise InvalidError(
             f"{name} serves {app['name']}, but none of its web instances is up: see `mini ps`."
         )
+    if release["status"] == "pending":
+        raise InvalidError(
+            f"{name} is still being deployed: it can be opened once its web instances are healthy."
+        )
     raise InvalidError(
         f"{_version(app)} serves {app['name']}, and {name} does not run: `mini rollback {name}` would release it anew."
     )

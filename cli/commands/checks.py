@@ -4,7 +4,7 @@ import typer
 
 from cli.client import app_path
 from cli.documents import Check, CheckResult
-from cli.invocation import invocation
+from cli.invocation import Invocation, invocation
 from cli.output import aligned, paint
 from cli.parser import Commands
 
@@ -19,7 +19,7 @@ def list_checks(ctx: typer.Context) -> None:
     mini = invocation(ctx)
     found = mini.client.get(app_path(mini.app, "checks"), list[Check])
     if not found:
-        mini.output.progress(f"{mini.app} sets no checks: web is healthy when it listens on its PORT.")
+        _say_there_are_none(mini)
     mini.output.result(found, aligned(_row(check) for check in found))
 
 
@@ -34,6 +34,10 @@ def run(ctx: typer.Context) -> None:
     """Ask every instance now; exits with 1 where one does not answer well."""
     mini = invocation(ctx)
     results = mini.client.change("POST", app_path(mini.app, "checks", "run"), list[CheckResult])
+    if not results and mini.client.get(app_path(mini.app, "checks"), list[Check]):
+        mini.output.progress(f"No instance of {mini.app} that has a check is up: see `mini ps`.")
+    elif not results:
+        _say_there_are_none(mini)
     rows = [
         [
             paint("ok  ", "green") if result["ok"] else paint("fail", "red"),
@@ -45,6 +49,10 @@ def run(ctx: typer.Context) -> None:
     mini.output.result(results, aligned(rows))
     if not all(result["ok"] for result in results):
         raise typer.Exit(1)
+
+
+def _say_there_are_none(mini: Invocation) -> None:
+    mini.output.progress(f"{mini.app} sets no checks: web is healthy when it listens on its PORT.")
 
 
 def _row(check: Check) -> list[str]:

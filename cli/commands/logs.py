@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.client import Query, app_path
-from cli.documents import LogLine
+from cli.documents import Formation, LogLine
 from cli.follow import resumed
 from cli.invocation import Invocation, invocation
 from cli.parser import Commands
@@ -14,6 +14,9 @@ from cli.times import moment, parsed, rfc3339
 from paas.errors import InvalidError
 
 commands = Commands()
+
+_BESIDE_TYPES = ("run", "release", "router")
+"""Who writes to a log and is no long-running type: one-offs, the release phase, the router."""
 
 
 @commands.add("logs", example="mini logs -t -p web")
@@ -50,6 +53,8 @@ def logs(
         "until": _time(mini, until, option="--until"),
         "grep": grep,
     }
+    if process is not None:
+        _warn_of_unknown(mini, process)
     for line in _lines(mini, wanted, tail=tail):
         mini.output.record(line, _formatted(line))
 
@@ -63,6 +68,15 @@ def _lines(mini: Invocation, wanted: dict[str, Query], *, tail: bool) -> Iterato
         cursor=lambda line: line["sequence"],
         ended=lambda: False,
     )
+
+
+def _warn_of_unknown(mini: Invocation, process: str) -> None:
+    # No error: lines of a type that an earlier release had are still there.
+    kind = process.partition(".")[0]
+    types = mini.client.get(app_path(mini.app, "formation"), Formation)["types"]
+    if kind not in (*types, *_BESIDE_TYPES):
+        known = ", ".join(sorted(types)) or "none yet"
+        mini.output.warn(f"{mini.app} has no process type {kind!r} now; its types: {known}.")
 
 
 def _formatted(line: LogLine) -> str:

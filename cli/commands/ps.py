@@ -17,6 +17,8 @@ from paas.errors import InvalidError, NotFoundError
 
 commands = Commands()
 
+_LEAVING = ("draining", "stopping", "stopped")
+"""States of instances that are listed while they last, and counted no more."""
 _TOKEN = re.compile(r"(.+)[=+-]\d+")
 
 
@@ -122,7 +124,8 @@ def _listed(mini: Invocation, found: list[Instance]) -> Iterator[str]:
         if number:
             yield ""
         what = "one-off processes" if instances[0]["one_off"] else instances[0]["command"]
-        yield heading(f"{kind}: {what} ({len(instances)})")
+        wanted = sum(instance["state"] not in _LEAVING for instance in instances)
+        yield heading(f"{kind}: {what} ({wanted})")
         for instance in instances:
             yield _line(mini, instance)
 

@@ -7,13 +7,16 @@ from tests.unit.cli.conftest import Processes, Runner
 from tests.unit.cli.stand_in import StandIn
 
 LOGS = "/v1/apps/shop/logs"
+FORMATION = "/v1/apps/shop/formation"
 
 
 def test_all_options_reach_the_server(mini: Runner, api: StandIn) -> None:
     api.stream(LOGS)
+    api.answer("GET", FORMATION, {"types": {"web": 1}, "commands": {}})
     options = "-n 5 -p web.1 -s app --release v3 --since 10m --until 2026-09-13T10:12:00Z --grep a.b&c"
-    assert mini("logs", *options.split()).code == 0
-    assert api.asked[0].query == {
+    ran = mini("logs", *options.split())
+    assert (ran.code, ran.err) == (0, "")
+    assert api.asked[-1].query == {
         "lines": "5",
         "instance": "web.1",
         "source": "app",
@@ -22,6 +25,23 @@ def test_all_options_reach_the_server(mini: Runner, api: StandIn) -> None:
         "until": "2026-09-13T10:12:00.000000+00:00",
         "grep": "a.b&c",
     }
+
+
+def test_a_type_that_the_app_has_not_is_said_and_older_lines_of_it_are_shown(
+    mini: Runner, api: StandIn
+) -> None:
+    api.answer("GET", FORMATION, {"types": {"worker": 0, "web": 1}, "commands": {}})
+    api.stream(LOGS, documents.log_line(1, "long ago", instance="cron.1"))
+    ran = mini("logs", "-p", "cron.1")
+    assert ran.code == 0
+    assert ran.err == " !    shop has no process type 'cron' now; its types: web, worker.\n"
+    assert ran.out.endswith("app[cron.1]: long ago\n")
+
+
+def test_one_offs_and_the_router_have_lines_too(mini: Runner, api: StandIn) -> None:
+    api.answer("GET", FORMATION, {"types": {"web": 1}, "commands": {}})
+    api.stream(LOGS)
+    assert [mini("logs", "-p", name).err for name in ("run.1", "release", "router")] == ["", "", ""]
 
 
 def test_following_goes_on_after_the_last_line_where_the_connection_broke_off(

@@ -49,6 +49,7 @@ TABLE = [
     pytest.param(
         ["open", "--release", "v1"], 2, "v42 serves shop, and v1 does not run", id="open of another"
     ),
+    pytest.param(["open", "--release", "v43"], 2, "v43 is still being deployed", id="open of what starts"),
     pytest.param(["open", "--release", "@"], 2, "none of its web instances is up", id="open of what is down"),
     pytest.param(["maintenance", "maybe"], 2, "'maybe' is not one of 'on', 'off'", id="no switch"),
     pytest.param(["domains", "add", "a.b", "--cert", "x"], 2, "--cert and --key go", id="no key"),
@@ -63,6 +64,7 @@ def test_bad_usage_is_said_and_changes_nothing(
 ) -> None:
     api.answer("GET", "/v1/apps/shop", {"name": "shop", "release": 42, "url": "http://shop.localhost"})
     api.answer("GET", "/v1/apps/shop/releases/v1", documents.release(1))
+    api.answer("GET", "/v1/apps/shop/releases/v43", documents.release(43, status="pending"))
     api.answer("GET", "/v1/apps/shop/releases/%40", documents.release(42, current=True))
     api.answer("GET", "/v1/apps/shop/config", {"release": 1, "variables": {"A": "1"}})
     api.answer("GET", "/v1/apps/shop/instances", [])
@@ -116,6 +118,35 @@ def test_no_server_is_exit_6_and_says_how_to_start_one(mini: Runner, home: Path)
     ran = mini("apps")
     assert ran.code == 6
     assert ran.err == f" !    No server runs on {home}. Start it with `mini server start`.\n"
+
+
+@pytest.mark.parametrize(
+    ("checks", "sentence"),
+    [
+        pytest.param(
+            [], "shop sets no checks: web is healthy when it listens on its PORT.\n", id="no checks"
+        ),
+        pytest.param(
+            [{}], "No instance of shop that has a check is up: see `mini ps`.\n", id="nothing is up"
+        ),
+    ],
+)
+def test_a_run_of_checks_that_asks_nobody_says_why(
+    checks: list[object], sentence: str, mini: Runner, api: StandIn
+) -> None:
+    api.answer("POST", "/v1/apps/shop/checks/run", [])
+    api.answer("GET", "/v1/apps/shop/checks", checks)
+    ran = mini("checks", "run")
+    assert (ran.code, ran.out, ran.err) == (0, "", sentence)
+
+
+def test_instances_on_their_way_out_are_listed_and_not_counted(mini: Runner, api: StandIn) -> None:
+    states = {"web.1": "up", "web.2": "crashed", "web.3": "stopping", "web.4": "draining", "web.5": "stopped"}
+    rows = [documents.instance(name, state=state) for name, state in states.items()]
+    api.answer("GET", "/v1/apps/shop/instances", rows)
+    heading, *lines = mini("ps").out.splitlines()
+    assert heading == "=== web: gunicorn shop.wsgi (2)"
+    assert [line.partition(":")[0] for line in lines] == list(states)
 
 
 def test_no_start_is_taken_as_an_option(mini: Runner) -> None:
