@@ -32,14 +32,14 @@ BIG = ["9.*", "12.*", "13.*"]
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Serve one WebSocket that says whatever it hears."""
-    peer = WSConnection(ConnectionType.SERVER)
+    """Serve one WebSocket that says whatever it hears, once it has heard all of it."""
+    peer, heard = WSConnection(ConnectionType.SERVER), list[bytes]()
     while not writer.is_closing():
         data = await reader.read(65536)
         try:
             peer.receive_data(data or None)
             for event in peer.events():
-                writer.write(_answer(peer, event))
+                writer.write(_answer(peer, event, heard))
         except RemoteProtocolError as error:
             if error.event_hint is not None:
                 writer.write(peer.send(error.event_hint))
@@ -49,16 +49,19 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             return
 
 
-def _answer(peer: WSConnection, event: Event) -> bytes:
+def _answer(peer: WSConnection, event: Event, heard: list[bytes]) -> bytes:
     match event:
         case Request():
             return peer.send(AcceptConnection(extensions=[PerMessageDeflate()]))
         case Ping() | CloseConnection():
             return peer.send(event.response()) if peer.state is not ConnectionState.CLOSED else b""
-        case TextMessage():
-            return peer.send(TextMessage(event.data, message_finished=event.message_finished))
-        case BytesMessage():
-            return peer.send(BytesMessage(event.data, message_finished=event.message_finished))
+        case TextMessage() | BytesMessage():
+            is_text = isinstance(event, TextMessage)
+            heard.append(event.data.encode() if isinstance(event, TextMessage) else bytes(event.data))
+            if event.message_finished:
+                whole = b"".join(heard)
+                heard.clear()
+                return peer.send(TextMessage(whole.decode()) if is_text else BytesMessage(whole))
     return b""
 
 
