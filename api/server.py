@@ -11,8 +11,9 @@ import platform
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 
 import uvicorn
 
@@ -31,7 +32,7 @@ from paas.errors import PaasError, UnsupportedError, exit_code
 from paas.logs.client import LogPlane
 from paas.router.processes import Routers
 from paas.server_log import say_on_stderr
-from paas.settings import Settings
+from paas.settings import ADDRESSES, Settings
 from paas.store.database import Store
 from paas.supervisor.loop import Supervisor
 from paas.threads import in_thread
@@ -136,10 +137,12 @@ async def _control_plane(
     """Compose the parts, each after those it needs; let go of them in the reverse order."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        tcp = listen_tcp(settings.listen)
-        stack.callback(tcp.close)
         store = Store.open(settings, clock=clock)
         stack.callback(store.close)
+        told = {name: os.environ[name] for name in ADDRESSES if os.environ.get(name)}
+        settings = _with_addresses(settings, store.meta.addresses(), told)
+        tcp = listen_tcp(settings.listen)
+        stack.callback(tcp.close)
         await stack.enter_async_context(
             housekeeping(lambda: in_thread(store.reclaim_ballast), every=MINUTE, clock=clock)
         )
@@ -151,6 +154,9 @@ async def _control_plane(
         routers = Routers(settings, clock=clock, log_fifo=logs.platform_fifo)
         await routers.start()
         stack.push_async_callback(routers.stop)
+        await in_thread(
+            store.meta.remember_addresses, told
+        )  # not before: one that is taken would fail every start
 
         engine, builder = equipment(engine_choice, settings, home_id=store.meta.home_id(), clock=clock)
         stack.push_async_callback(engine.close)
@@ -224,6 +230,11 @@ async def _control_plane(
         unix = listen_unix(settings.control_socket)
         stack.callback(settings.control_socket.unlink, missing_ok=True)
         yield services, [unix, tcp]
+
+
+def _with_addresses(settings: Settings, remembered: Mapping[str, str], told: Mapping[str, str]) -> Settings:
+    listening = Settings.from_environment({**remembered, **told})
+    return replace(settings, listen=listening.listen, http=listening.http, https=listening.https)
 
 
 async def _stop_supervisor(supervisor: Supervisor, stop: _Stop) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 from paas.errors import InvalidError
 from paas.paths import Paths, home_from
 
+ADDRESSES = ("MINI_LISTEN", "MINI_HTTP", "MINI_HTTPS")
+"""Settings that a home remembers: a start that is told none takes those that the last one was told."""
+
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 
 

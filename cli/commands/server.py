@@ -55,7 +55,7 @@ def start(
 ) -> None:
     """Start the server of this machine.
 
-    Other commands start it too, when it does not run.
+    Other commands start it too, when it does not run. Its addresses are remembered for starts that are told none.
     """
     from cli.starter import run_in_foreground, start_server
 

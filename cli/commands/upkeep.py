@@ -43,7 +43,8 @@ def gc(
 ) -> None:
     """Remove what nothing needs any more.
 
-    What runs, and what `rollback` could go back to, is never removed.
+    What runs, and what `mini rollback` alone goes back to, is never removed. To go back to an earlier release whose
+    artifact is gone, push its commit again.
     """
     mini = invocation(ctx)
     collected = mini.client.change("POST", "/v1/gc", list[Collected], body={"dry_run": dry_run, "keep": keep})

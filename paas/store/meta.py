@@ -1,12 +1,13 @@
-"""What is settled once for a home: its id, its engine, where its ports begin."""
+"""What is settled once for a home: its id, its engine, where its ports begin. And where it was last told to listen."""
 
 import secrets
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from paas.errors import EngineMismatchError
-from paas.settings import EngineChoice
+from paas.settings import ADDRESSES, EngineChoice
 from paas.store.connections import Connections
 from paas.store.errors import DamagedStoreError
 from paas.store.schema import meta
@@ -37,6 +38,17 @@ class Meta:
                     "engine, start another home with MINI_HOME and push the apps there."
                 )
             set_value(connection, "engine", choice.value)
+
+    def addresses(self) -> dict[str, str]:
+        """Return those of `ADDRESSES` that this home was told, as they were written."""
+        with self._connections.read() as connection:
+            return {name: value for name in ADDRESSES if (value := find_value(connection, name))}
+
+    def remember_addresses(self, told: Mapping[str, str]) -> None:
+        """Remember some of `ADDRESSES` for the starts to come."""
+        with self._connections.write() as connection:
+            for name, value in told.items():
+                set_value(connection, name, value)
 
     def home_id(self) -> str:
         """Return the random id of this home, made at its first start."""

@@ -25,6 +25,13 @@ def other(engine: Engine, tmp_path: Path) -> Iterator[Mini]:
     server.stop()
 
 
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
 # -- a second server ------------------------------------------------------------------------------------------------
 def test_a_second_start_finds_the_server_that_runs(mini: Mini) -> None:
     control = mini.status()["pids"]["control"]
@@ -49,6 +56,22 @@ def test_servers_with_different_homes_live_side_by_side(mini: Mini, other: Mini)
     assert other.status()["http"] != mini.status()["http"]
     other.ok("create", "alone")
     assert "alone" not in mini.ok("apps")
+
+
+def test_addresses_are_remembered_by_a_start_that_is_told_none(other: Mini) -> None:
+    untold = {"MINI_HTTP": "", "MINI_HTTPS": "", "MINI_LISTEN": ""}
+    http, api = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    other.run("server", "start", "--http", http, "--listen", api, "--https", "off", env=untold)
+    other.ok("server", "stop")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        other.run("server", "start", env={"MINI_HTTP": address}).refused(2, address)
+    assert other.run("apps", env=untold).code == 0
+    told = other.status()
+    assert (told["http"], told["api"], told["https"]) == (http, api, None)
+    other.ok("server", "stop")
+    other.start()
+    assert other.status()["http"] != http
 
 
 def test_stop_ends_what_a_killed_control_plane_left(other: Mini, tmp_path: Path) -> None:
