@@ -30,7 +30,7 @@ async def docker_findings(engine: EngineChoice, bases: BaseImages) -> list[Findi
     except (EngineUnavailableError, UnsupportedError) as error:
         if engine is EngineChoice.PROCESS:
             return [_finding("docker", message="no Docker daemon answers; this home does not need one")]
-        return [_finding("docker", level="error", message=f"{error.message} Start Docker: apps run in it.")]
+        return [_finding("docker", level="error", message=f"{error.message} Apps run in it.")]
     finally:
         daemon.close()
     has_buildx, forwards = await in_thread(lambda: (_has_buildx(), _forwards_all()))

@@ -283,7 +283,8 @@ class Instance(Document):
     name: str = Field(examples=["web.1"])
     id: str
     type: str
-    state: Literal["starting", "up", "draining", "stopping", "crashed", "stopped"]
+    state: Literal["starting", "up", "draining", "stopping", "crashed", "stopped", "unknown"]
+    """`unknown`: it was alive when it was last seen, and the engine does not answer now."""
     release: int
     pid: int | None
     container: str | None

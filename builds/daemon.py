@@ -22,6 +22,9 @@ from paas.errors import EngineUnavailableError, OperationCancelledError, PaasErr
 
 _ASK_LIMIT = 30
 """Seconds that Docker may take to answer a question; a build has its own limit."""
+_PING_LIMIT = 5
+"""Seconds that Docker may take to show that it is there, before anything is asked of it."""
+_PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 
 THIS_MACHINE = "unix:///var/run/docker.sock"
 _NEGOTIATE = "auto"
@@ -122,12 +125,19 @@ class Daemon:
                 if error.status_code not in (_NOT_FOUND, _IN_USE):
                     raise
 
+    def knock(self) -> None:
+        """Raise EngineUnavailableError where it does not answer."""
+        try:
+            _knock(self._environ.get("DOCKER_HOST") or THIS_MACHINE)
+        except OSError as error:
+            raise unavailable(error) from error
+
     @contextmanager
     def client(self, limit: float) -> Iterator[APIClient]:
         """Yield a connection on which Docker may be silent for `limit` seconds."""
         address = kwargs_from_env(environment=self._environ)
+        self.knock()
         try:
-            _knock(str(address.get("base_url", THIS_MACHINE)))
             client = APIClient(version=self._version, timeout=int(limit), **address)
         except (DockerException, RequestException, OSError) as error:
             raise unavailable(error) from error
@@ -247,12 +257,16 @@ def unavailable(error: Exception) -> EngineUnavailableError:
 
 
 def _knock(address: str) -> None:
-    """Raise OSError where nobody listens on a unix socket: the SDK would leave its own one open then."""
+    """Raise OSError where nobody listens on a unix socket, since the SDK would leave its own one open then, or where
+    nobody answers, which the SDK would take as long to find out as a build may take."""
     scheme, _, path = address.partition("://")
     if scheme in ("unix", "http+unix"):
         with socket.socket(socket.AF_UNIX) as door:
-            door.settimeout(_ASK_LIMIT)
+            door.settimeout(_PING_LIMIT)
             door.connect(path)
+            door.sendall(_PING)
+            if not door.recv(len(_PING)):
+                raise ConnectionResetError("it ended the connection")
 
 
 def _build_error(error: Exception) -> PaasError:

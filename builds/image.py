@@ -50,6 +50,7 @@ class ImageBuilder:
 
     async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
         """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt."""
+        await in_thread(self._daemon.knock)
         arguments = await in_thread(build_arguments, self._settings, self._environ)
         buildx = await self._buildx.works()
         caches = await in_thread(cache_name, self._settings.cache, build.app) if buildx else ""

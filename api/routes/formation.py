@@ -30,7 +30,7 @@ async def scale(app: TheApp, change: schemas.FormationPatch, here: Here, by: By)
 @router.get("/instances")
 async def list_instances(app: TheApp, here: Here) -> list[schemas.Instance]:
     """The app's instances, by type and number."""
-    return await in_thread(_instances, here, app)
+    return await in_thread(_instances, here, app, await here.supervisor.observed(app.id))
 
 
 @router.post("/restarts", status_code=202)
@@ -44,7 +44,7 @@ async def restart(app: TheApp, target: schemas.NewRestart, here: Here, by: By) -
 async def stop_instance(app: TheApp, name: str, here: Here, by: By) -> schemas.Instance:
     """Stop one instance and keep it stopped until a restart, a scale or a new release."""
     await here.releases.stop_instance(app, name, actor=by.name)
-    shown = await in_thread(_instances, here, app)
+    shown = await in_thread(_instances, here, app, here.supervisor.instances(app.id))
     found = next((instance for instance in shown if instance.name == name), None)
     if found is None:
         raise NotFoundError(f"{name} was stopped, and is gone: another change took its place away meanwhile.")
@@ -56,13 +56,11 @@ def _formation(here: Services, app: App) -> schemas.Formation:
     return views.formation(here.store.formations.get(app.id), release)
 
 
-def _instances(here: Services, app: App) -> list[schemas.Instance]:
+def _instances(here: Services, app: App, found: list[InstanceView]) -> list[schemas.Instance]:
     release = here.store.releases.get_by_id(app.current) if app.current else None
     manifest = release.manifest if release else None
     commands = manifest.procfile.commands if manifest else {}
-    shown = sorted(
-        here.supervisor.instances(app.id), key=lambda view: (view.instance.type, view.instance.index)
-    )
+    shown = sorted(found, key=lambda view: (view.instance.type, view.instance.index))
     return [_instance(view, commands.get(ProcessType(view.instance.type), "")) for view in shown]
 
 

@@ -34,6 +34,10 @@ def ps(
         found = _of_types(mini, found, types)
     if not found:
         mini.output.progress(f"Nothing of {mini.app} runs: see `mini scale`.")
+    if any(instance["state"] == "unknown" for instance in found):
+        mini.output.progress(
+            "The engine does not answer, so nothing is touched and nothing known: see `mini doctor`."
+        )
     mini.output.result(found, _listed(mini, found))
 
 

@@ -79,6 +79,10 @@ class Engine(Protocol):
         """Name who is told of exits; called once, before anything else."""
         ...
 
+    async def silence(self) -> str | None:
+        """Return, soon, why the engine does not answer right now; None where it does."""
+        ...
+
     async def recover(self, known: Mapping[InstanceId, Identity | None]) -> Mapping[InstanceId, Found]:
         """Take up again what an earlier control plane started; called once, before the first `start`.
 

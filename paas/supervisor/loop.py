@@ -16,7 +16,7 @@ from paas.domain.names import RUN, ProcessType
 from paas.domain.release import Release
 from paas.domain.route import RoutingTable
 from paas.engines.base import Engine, TerminalSize
-from paas.errors import PaasError
+from paas.errors import EngineUnavailableError, PaasError
 from paas.router.table import load
 from paas.settings import EngineChoice, Settings
 from paas.store.database import Store
@@ -37,7 +37,7 @@ from paas.supervisor.probes import Probes
 from paas.supervisor.reconcile import reconcile
 from paas.supervisor.request import connects
 from paas.supervisor.routing import Publisher, routed_apps
-from paas.supervisor.views import InstanceView, ShownState, views
+from paas.supervisor.views import InstanceView, ShownState, unknown, views
 from paas.supervisor.waiting import Shown, Waiting
 from paas.supervisor.wake import Passes, Wake
 from paas.threads import in_thread
@@ -144,8 +144,10 @@ class Supervisor:
     async def healthy(self, release: Release, *, say: Callable[[str], None]) -> None:
         """Return when every instance that the formation wants of `release` is healthy.
 
-        Raises NotHealthyError as soon as one has ended, or was given up, instead; its last lines go to `say` first.
+        Raises NotHealthyError as soon as one has ended, or was given up, instead; its last lines go to `say` first;
+        EngineUnavailableError where the engine does not answer to begin with.
         """
+        await self._expect_answers()
         await self._waiting.healthy(release, say=say)
 
     async def routed(self, app: AppId) -> None:
@@ -153,7 +155,9 @@ class Supervisor:
         await self._waiting.routed(app)
 
     async def settled(self, app: AppId, *, within: float) -> None:
-        """Return when nothing is left to start for the app; raises NotHealthyError or OperationTimedOutError."""
+        """Return when nothing is left to start for the app; raises NotHealthyError or OperationTimedOutError, and
+        EngineUnavailableError where waiting is in vain, as the engine does not answer."""
+        await self._expect_answers(" What was asked for is kept, and done then.")
         found = await in_thread(self._store.apps.get_by_id, app)
         if found.current is not None:
             release = await in_thread(self._store.releases.get_by_id, found.current)
@@ -163,12 +167,22 @@ class Supervisor:
         """Return when nothing of a destroyed app is left running; raises OperationTimedOutError."""
         await self._waiting.emptied(app)
 
+    async def _expect_answers(self, consequence: str = "") -> None:
+        """Raise EngineUnavailableError where the engine does not answer, rather than wait for it."""
+        if silence := await self._engine.silence():
+            raise EngineUnavailableError(silence + consequence)
+
     # -- looking: what the last pass saw; any thread may ask -----------------------------------------------------------
     def instances(self, app: AppId) -> list[InstanceView]:
         """Return what `mini ps` shows of an app, each instance with the port that it knows as its own."""
         shown = self._shown
         found = views(shown.desired, shown.observed, app=app, now=self._clock.monotonic())
         return [replace(view, instance=self._with_own_port(view.instance)) for view in found]
+
+    async def observed(self, app: AppId) -> list[InstanceView]:
+        """Return the same, and what the engine would have to say is unknown where it does not answer."""
+        found = self.instances(app)
+        return [unknown(view) for view in found] if await self._engine.silence() else found
 
     def _with_own_port(self, instance: Instance) -> Instance:
         return replace(instance, port=instance.port and self._engine.port_inside(instance.id, instance.port))
@@ -198,6 +212,7 @@ class Supervisor:
         actor: str = ACTOR,
     ) -> OneOff:
         """Return a one-off that runs `command` with the caller at its other end. Raises as `Engine.attach` does."""
+        await self._expect_answers()
         run = Run(app, release, command, type, environment, actor)
         return await self._one_offs.attach(run, terminal=terminal)
 
@@ -213,6 +228,7 @@ class Supervisor:
         actor: str = ACTOR,
     ) -> Instance:
         """Return a one-off that runs `command` on its own, for `timeout` seconds at most; it is never restarted."""
+        await self._expect_answers()
         run = Run(app, release, command, type, environment, actor)
         return await self._one_offs.detach(run, timeout=timeout)
 

@@ -21,6 +21,8 @@ class ShownState(StrEnum):
     STOPPING = "stopping"
     CRASHED = "crashed"
     STOPPED = "stopped"
+    UNKNOWN = "unknown"
+    """It was alive when it was last seen, and the engine does not answer now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,12 @@ def views(desired: Desired, observed: Observed, *, app: AppId, now: float) -> li
     places = [each for each in moment.places.values() if each.place.app == app]
     empty = [_empty(moment, each) for each in places if not moment.alive.get(each.place)]
     return alive + [view for view in empty if view]
+
+
+def unknown(view: InstanceView) -> InstanceView:
+    """Return the view where the engine does not answer: what is over is over, of all else nothing is known."""
+    over = view.state in (ShownState.CRASHED, ShownState.STOPPED)
+    return view if over else replace(view, state=ShownState.UNKNOWN)
 
 
 def _with_last_exit(moment: Moment, instance: Instance) -> Instance:

@@ -109,6 +109,9 @@ class FakeEngine:
     def on_exit(self, listener: ExitListener) -> None:
         self._listener = listener
 
+    async def silence(self) -> str | None:
+        return None if self.available else EngineUnavailableError().message
+
     async def recover(self, known: Mapping[InstanceId, Identity | None]) -> Mapping[InstanceId, Found]:
         self._check_available()
         for name, each in list(self.machine.instances.items()):

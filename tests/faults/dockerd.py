@@ -25,8 +25,8 @@ class OwnDockerd:
         """What names this daemon to Docker's clients."""
         return {"DOCKER_HOST": f"unix://{self.socket}"}
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def start(self, *, live_restore: bool = False) -> None:
+        """Start it and wait until it answers. With `live_restore`, what it runs goes on whenever it ends."""
         folder = self._folder
         self._make_bridge()
         # A killed daemon's containerd may be a zombie that nobody reaps, and would be taken for a living one.
@@ -38,6 +38,7 @@ class OwnDockerd:
                     "dockerd",
                     *("--data-root", folder / "data", "--exec-root", folder / "exec", "-p", folder / "pid"),
                     *("-H", f"unix://{self.socket}", "--bridge", self._bridge, "--iptables=false"),
+                    f"--live-restore={str(live_restore).lower()}",
                 ],
                 stdout=log,
                 stderr=log,
@@ -51,8 +52,16 @@ class OwnDockerd:
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it in order, with all it runs."""
+        """End it in order, with all it runs where it was started without `live_restore`."""
         self._end(signal.SIGTERM)
+
+    def hang(self) -> None:
+        """Have it answer nothing, though connections to it are still taken."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it answer again, what was asked meanwhile too."""
+        self._signal(signal.SIGCONT)
 
     def load(self) -> str:
         """Give it the image of Python; return the image's id."""
@@ -83,6 +92,10 @@ class OwnDockerd:
         subprocess.run(["ip", "link", "add", self._bridge, "type", "bridge"], check=True)
         subprocess.run(["ip", "address", "add", "172.30.255.1/24", "dev", self._bridge], check=True)
         subprocess.run(["ip", "link", "set", self._bridge, "up"], check=True)
+
+    def _signal(self, number: int) -> None:
+        if self._process:
+            self._process.send_signal(number)
 
     def _end(self, number: int) -> None:
         if self._process:

@@ -19,7 +19,8 @@ from docker.types import IPAMConfig, IPAMPool
 from docker.utils import kwargs_from_env
 
 from paas.engines.docker import hijack, labels, state
-from paas.engines.docker.hijack import Door, Stream
+from paas.engines.docker.hijack import Door, Stream, unreachable
+from paas.engines.docker.ping import ping
 from paas.engines.docker.spec import Config
 from paas.errors import (
     ConflictError,
@@ -65,6 +66,15 @@ class Daemon:
         """Return what it is."""
         answer = await self._ask(lambda api: api.version())
         return state.Version(str(answer["Version"]), str(answer["ApiVersion"]))
+
+    async def silence(self) -> str | None:
+        """Return why it does not answer right now; None where it does."""
+        door = Door.of(self._address)
+        try:
+            await ping(door)
+        except (OSError, TimeoutError) as error:
+            return unreachable(door, error).message
+        return None
 
     async def image(self, digest: str) -> state.ImageConfig | None:
         """Return an image's own words; None where it is not there."""
@@ -186,10 +196,8 @@ class Daemon:
         try:
             async with asyncio.timeout(limit):
                 return await loop.run_in_executor(self._pool, _translated, call)
-        except TimeoutError:
-            raise EngineUnavailableError(
-                f"The Docker daemon did not answer within {limit:.0f} s; what runs is left as it is."
-            ) from None
+        except (TimeoutError, requests.RequestException, DockerException, OSError) as error:
+            raise unreachable(Door.of(self._address), error) from error
 
     def _connected(self) -> docker.APIClient:
         with self._connecting:
@@ -208,8 +216,6 @@ def _translated(call: Callable[[], T]) -> T:
         raise NotFoundError(_words(error)) from error
     except APIError as error:
         raise _refusal(error) from error
-    except (requests.RequestException, DockerException, OSError) as error:
-        raise EngineUnavailableError(f"The Docker daemon cannot be reached: {error}") from error
 
 
 def _refusal(error: APIError) -> PaasError:

@@ -61,6 +61,9 @@ class DockerEngine:
     def on_exit(self, listener: ExitListener) -> None:
         self._listener = listener
 
+    async def silence(self) -> str | None:
+        return await self._daemon.silence()
+
     async def recover(self, known: Mapping[InstanceId, Identity | None]) -> Mapping[InstanceId, Found]:
         found: dict[InstanceId, Found] = {}
         for container in await self._daemon.containers(self._home_id):

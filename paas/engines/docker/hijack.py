@@ -40,6 +40,9 @@ class Door:
             f"mini needs a Docker daemon on this machine; DOCKER_HOST is {address}. Use unix:// or tcp://."
         )
 
+    def __str__(self) -> str:
+        return self.path or f"{self.host}:{self.port}"
+
     @property
     def family(self) -> socket.AddressFamily:
         """The kind of its address."""
@@ -112,19 +115,18 @@ async def attach(door: Door, path: str, *, stdin: bool, within: float) -> Stream
     )
     try:
         async with asyncio.timeout(within):
-            connection = await _connected(door)
+            connection = await connected(door)
             try:
                 return await _upgraded(connection, request)
             except BaseException:
                 connection.close()
                 raise
     except (OSError, TimeoutError) as error:
-        raise EngineUnavailableError(
-            f"The Docker daemon cannot be reached: {str(error) or 'it did not answer in time'}."
-        ) from error
+        raise unreachable(door, error) from error
 
 
-async def _connected(door: Door) -> socket.socket:
+async def connected(door: Door) -> socket.socket:
+    """Return a connection to a daemon for the event loop; raises OSError."""
     connection = socket.socket(door.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         if not door.path:
@@ -152,6 +154,25 @@ async def _upgraded(connection: socket.socket, request: str) -> Stream:
     if status == 404:
         raise NotFoundError("The container is gone.")
     raise EngineUnavailableError(f"The Docker daemon refuses to attach: {_reason(rest)}")
+
+
+def unreachable(door: Door, error: BaseException) -> EngineUnavailableError:
+    """Return the error for a daemon that does not answer, with the system's own words where it had any."""
+    return EngineUnavailableError(
+        f"Docker does not answer at {door} ({_why(error)}). What runs is left as it is. Start Docker, or see its own "
+        "log if it runs; mini goes on by itself once it answers."
+    )
+
+
+def _why(error: BaseException) -> str:
+    beneath: BaseException | None = error
+    while beneath:
+        if isinstance(beneath, OSError) and beneath.strerror:
+            return str(beneath.strerror)
+        if isinstance(beneath, TimeoutError):
+            return "no answer in time"
+        beneath = beneath.__cause__ or beneath.__context__
+    return str(error)
 
 
 def _reason(body: bytes) -> str:

@@ -63,6 +63,9 @@ class ProcessEngine:
     def on_exit(self, listener: ExitListener) -> None:
         self._listener = listener
 
+    async def silence(self) -> str | None:
+        return None
+
     async def recover(self, known: Mapping[InstanceId, Identity | None]) -> Mapping[InstanceId, Found]:
         kernel.adopt_orphans()
         kernel.forbid_core_dumps()
