@@ -109,6 +109,7 @@ def test_whatever_is_passed_on_has_one_meaning(data: bytes, cut: int) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 @settings(max_examples=50_000, deadline=None)
 @given(clients_bytes(), st.integers(0, 40))
 def test_whatever_is_passed_on_has_one_meaning_for_long(data: bytes, cut: int) -> None:
