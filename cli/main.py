@@ -3,10 +3,10 @@
 It decides nothing about what commands do.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Never
 
 import typer
@@ -45,6 +45,8 @@ def execute(arguments: Sequence[str], *, environ: Mapping[str, str], clock: "Cal
         return _INTERRUPTED
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        return _unwritten(error) if error.errno == errno.ENOSPC else _unexpected(error)
     except Exception as error:  # noqa: BLE001 - the boundary: no user ever meets a traceback
         return _unexpected(error)
 
@@ -74,6 +76,11 @@ def _usage(error: typer.TyperException) -> int:
     return error.exit_code
 
 
+def _unwritten(error: OSError) -> int:
+    complain(f"What this command had to write is not whole: {error.strerror}.")
+    return 1
+
+
 def _unexpected(error: Exception) -> int:
     import tempfile
     import traceback
@@ -89,9 +96,12 @@ def _unexpected(error: Exception) -> int:
 
 
 def _leave(code: int) -> Never:
-    # A reader that went away early, such as `head`, is no error.
-    with suppress(BrokenPipeError):
+    try:
         sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # A reader that went away early, such as `head`, is no error.
+    except OSError as error:
+        code = _unwritten(error)
     sys.stderr.flush()
     # Not sys.exit: taking the interpreter apart would cost a short command a seventh of its time.
     os._exit(code)

@@ -1,12 +1,13 @@
 """Bad usage: the exit code, and a sentence that says what to do. Nothing is changed by it."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from cli.main import execute
 from tests.unit.cli import documents
-from tests.unit.cli.conftest import Runner
+from tests.unit.cli.conftest import Processes, Runner
 from tests.unit.cli.stand_in import StandIn
 
 TABLE = [
@@ -183,3 +184,15 @@ def test_an_unexpected_error_is_one_sentence_and_no_traceback(
 def test_help_without_a_command_is_no_error(capsys: "pytest.CaptureFixture[str]") -> None:
     assert execute([], environ={}, clock=lambda: pytest.fail("no time is needed")) == 0
     assert "Usage: mini" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["version"]])
+def test_an_output_that_finds_no_room_is_said_and_fails(argv: list[str], process: Processes) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        with process.start(*argv, stdout=full) as started:
+            _, said = started.communicate(timeout=30)
+    finally:
+        os.close(full)
+    assert started.returncode == 1
+    assert said.decode() == " !    What this command had to write is not whole: No space left on device.\n"
