@@ -101,7 +101,7 @@ def _leave(code: int) -> Never:
     except BrokenPipeError:
         pass  # A reader that went away early, such as `head`, is no error.
     except OSError as error:
-        code = _unwritten(error)
+        code = code or _unwritten(error)
     sys.stderr.flush()
     # Not sys.exit: taking the interpreter apart would cost a short command a seventh of its time.
     os._exit(code)
