@@ -3,6 +3,7 @@ containers are reached: by their address beside by a published port."""
 
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from bench.stage import Mini, Repository, answering, stage
 from tests.dockerd import PYTHON, docker
 
 ROUNDS = 7
+SLOW_ROUNDS = 3
 RATE_ROUNDS = 3
 PORT = 5000
 PUBLISHED = 18_631
@@ -39,9 +41,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 server = Server(("0.0.0.0", int(os.environ["PORT"])), Handler)
+"""
+ENDS_ON_TERM = (
+    WEB
+    + """
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 server.serve_forever(poll_interval=0.05)
 """
+)
+NO_HANDLER = (
+    WEB
+    + """
+server.serve_forever()
+"""
+)
+"""What most people write. As the first process of a container it ignores SIGTERM: docker-compose waits its 10 s for it."""
 COMPOSE = f"""
 services:
   web:
@@ -57,36 +71,37 @@ def rows() -> Iterator[Row]:
         shop = Repository(mini, mini.home.parent / "shop").write(files("round-0"))
         shop.commit()
         shop.push()
-        yield _change(mini, shop)
+        yield _change(mini, shop, NO_HANDLER, rounds=SLOW_ROUNDS, app="an app without a SIGTERM handler")
+        yield _change(mini, shop, ENDS_ON_TERM, rounds=ROUNDS, app="an app that ends at once on SIGTERM")
         yield from _start(mini)
         yield _reach()
 
 
-def files(mark: str) -> dict[str, str]:
+def files(mark: str, web: str = ENDS_ON_TERM) -> dict[str, str]:
     """An app with a Dockerfile of its own, which both sides build by."""
     dockerfile = f'FROM {PYTHON}\nCOPY web.py /web.py\nCMD ["python3", "/web.py"]\n'
-    return {"web.py": WEB.replace("MARK", mark), "Dockerfile": dockerfile}
+    return {"web.py": web.replace("MARK", mark), "Dockerfile": dockerfile}
 
 
-def _change(mini: Mini, shop: Repository) -> Row:
+def _change(mini: Mini, shop: Repository, web: str, *, rounds: int, app: str) -> Row:
     ours, theirs = [], []
-    folder = mini.home.parent / "composed"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="composed.", dir=mini.home.parent))
     (folder / "docker-compose.yml").write_text(COMPOSE)
+    marks = [f"{folder.name}-{number}" for number in range(rounds + 1)]
     try:
-        _compose(folder, "round-0")
-        for number in range(1, ROUNDS + 1):
-            ours.append(_push(mini, shop, f"round-{number}"))
-            theirs.append(_compose(folder, f"round-{number}"))
+        _push(mini, shop, files(marks[0], web), marks[0])
+        _compose(folder, files(marks[0], web), marks[0])
+        for mark in marks[1:]:
+            ours.append(_push(mini, shop, files(mark, web), mark))
+            theirs.append(_compose(folder, files(mark, web), mark))
     finally:
         _run("docker-compose", "down", "--rmi", "local", cwd=folder)
-    return Row(
-        "one-line change, push to answer", "docker-compose up -d --build", "s", ours, theirs, CHANGE_GOAL
-    )
+    what = f"one-line change of {app}, push to answer"
+    return Row(what, "docker-compose up -d --build", "s", ours, theirs, CHANGE_GOAL)
 
 
-def _push(mini: Mini, shop: Repository, mark: str) -> float:
-    shop.write(files(mark)).commit(mark)
+def _push(mini: Mini, shop: Repository, changed: dict[str, str], mark: str) -> float:
+    shop.write(changed).commit(mark)
     address = mini.http
     began = time.perf_counter()
     shop.push()
@@ -94,8 +109,8 @@ def _push(mini: Mini, shop: Repository, mark: str) -> float:
     return time.perf_counter() - began
 
 
-def _compose(folder: Path, mark: str) -> float:
-    for name, text in files(mark).items():
+def _compose(folder: Path, changed: dict[str, str], mark: str) -> float:
+    for name, text in changed.items():
         (folder / name).write_text(text)
     began = time.perf_counter()
     _run("docker-compose", "up", "-d", "--build", cwd=folder)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from builds.control import ControlPlane
 from builds.git import Git, Quarantine
 from builds.tree import check_limits, read_tree
 from paas.errors import InvalidError, OperationCancelledError, PaasError
@@ -109,6 +108,8 @@ def _receive(text: str) -> bool:
 
 
 def _deploy(update: Update, quarantine: Quarantine | None) -> bool:
+    from builds.control import ControlPlane  # its imports take longer than judging a push that is only stored
+
     plane = ControlPlane(os.environ["MINI_CONTROL_SOCKET"], app=os.environ["MINI_PUSH_APP"])
     deployment = plane.deploy(update.new, ref=update.branch, quarantine=quarantine)
     line = ""
