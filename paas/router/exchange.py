@@ -1,8 +1,7 @@
-"""One request and its answer: from the head to the log line. It moves bytes between a client and a backend, decides
-whether a request may be sent again, and ends exactly once. It reads no socket itself.
+"""One request and its answer: from the head to the log line. It moves bytes between a client and a backend, and ends
+exactly once. It reads no socket itself, and chooses no backend: its `Delivery` does.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -12,12 +11,12 @@ from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
 from paas.router.body import Body
 from paas.router.context import Context
-from paas.router.forward import backend_request, may_be_repeated, refused_request, request_body, trace_lines
+from paas.router.delivery import Delivery
+from paas.router.forward import backend_request, refused_request, request_body, trace_lines
 from paas.router.head import MalformedError, RequestHead
 from paas.router.ports import Client
-from paas.router.reach import UnreachedError, reach, reach_at_once
 from paas.router.refusal import H12, H13, H15, H17, H18, H27, H28, H80, NO_SUCH_APP, Refusal, bad_request
-from paas.router.sticky import cookie_line, ticket_of
+from paas.router.sticky import cookie_line
 
 
 class Exchange:
@@ -31,16 +30,12 @@ class Exchange:
         self._head = head
         self._id = request_id
         self._began = began
-        self._connect_seconds: float | None = None
+        self._delivery = Delivery(context, head)
         self._request: Body = request_body(head)
         self._unsent: list[bytes] = []
         self._app: LiveApp | None = None
         self._backend: LiveBackend | None = None
         self._connection: BackendConnection | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._ticket: str | None = None
-        """Where the app is sticky: what the client brought, empty without one."""
-        self._repeated = False
         self._heard = False
         self._answer = Answer(head, request_id=self._id)
         self._answering = False
@@ -55,18 +50,18 @@ class Exchange:
             return rest
         self._app = self._context.balancer.find(self._head.host)
         if self._app is None:
-            self._refuse(NO_SUCH_APP)
+            self.refuse(NO_SUCH_APP)
         elif self._app.routed.maintenance:
-            self._refuse(H80)
+            self.refuse(H80)
         else:
             self._wait_for_progress()
-            self._dispatch(self._app)
+            self._delivery.begin(self._app, self)
         return rest
 
     def go_on(self, app: LiveApp, backend: LiveBackend, connection: BackendConnection) -> None:
         """Begin where the request was sent on a connection that was kept, instead of with `start`."""
         self._app = app
-        self._connect_seconds = 0.0
+        self._delivery.connect_seconds = 0.0
         self._ride(backend, connection)
 
     def go_on_answering(self, block: bytes, *, passed: int) -> None:
@@ -124,7 +119,7 @@ class Exchange:
         if not self._answering:
             # A body that the backend does not read is the backend's silence, not the client's.
             stalled = self._request.done or self._unsent or (self._connection and not self._connection.usable)
-            self._refuse(H12 if stalled else H28)
+            self.refuse(H12 if stalled else H28)
         elif self._client.takes_bytes():
             self._client.deadline.set(self._context.limits.idle)
         else:
@@ -180,46 +175,10 @@ class Exchange:
         self._client.resume()
 
     # -- sending the request ----------------------------------------------------------------------------------
-    def _dispatch(self, app: LiveApp) -> None:
-        # What cannot be repeated takes a fresh connection: one that was kept may have been closed at the other
-        # end, and nobody could tell whether the request was seen.
-        if app.routed.sticky:
-            self._ticket = ticket_of(self._head.kept) or ""
-        backend = self._choose(app) if may_be_repeated(self._head) else None
-        connection = backend.take_unused() if backend is not None else None
-        if backend is not None and connection is not None:
-            self._connect_seconds = 0.0
-            self._send(backend, connection)
-        else:
-            self._connect(app)
-
-    def _choose(self, app: LiveApp) -> LiveBackend | None:
-        return (app.find(self._ticket) if self._ticket else None) or app.choose()
-
-    def _connect(self, app: LiveApp) -> None:
-        began = self._context.loop.time()
-        reached = reach_at_once(app, ticket=self._ticket)
-        if reached is not None:
-            self._connect_seconds = self._context.loop.time() - began
-            self._send(*reached)
-        else:
-            self._connecting = self._context.loop.create_task(self._reach(app))
-
-    async def _reach(self, app: LiveApp) -> None:
-        began = self._context.loop.time()
-        try:
-            backend, connection = await reach(self._context, app, ticket=self._ticket)
-        except UnreachedError as error:
-            self._connecting = None
-            self._refuse(error.refusal)
-            return
-        self._connecting = None
-        self._connect_seconds = self._context.loop.time() - began
-        self._send(backend, connection)
-
-    def _send(self, backend: LiveBackend, connection: BackendConnection) -> None:
+    def send(self, backend: LiveBackend, connection: BackendConnection) -> None:
         self._ride(backend, connection)
-        if self._ticket is not None and self._ticket != backend.backend.ticket:
+        ticket = self._delivery.ticket
+        if ticket is not None and ticket != backend.backend.ticket:
             self._answer.lines = cookie_line(backend.backend.ticket, secure=self._client.secure)
         head = backend_request(
             self._head,
@@ -251,28 +210,20 @@ class Exchange:
 
     def _unanswered(self) -> None:
         app, backend, connection = self._app, self._backend, self._connection
-        possible = not self._heard and not self._repeated and may_be_repeated(self._head)
-        if app is None or backend is None or connection is None or not possible:
-            self._refuse(H13)
-        elif app.choose(without=(backend,)) is not None:
-            backend.set_aside()  # It may be dying: its last breath would take the second try too.
-            self._repeat(app)
-        elif connection.reused:
-            self._repeat(app)
+        if app is None or backend is None or connection is None or self._heard:
+            self.refuse(H13)
+        elif self._delivery.may_go_again(app, backend, kept=connection.reused):
+            self._leave(reuse=False)
+            self._delivery.connect(app, self)
         else:
-            self._refuse(H13)  # What killed it, if the request did, does not get to kill it again.
-
-    def _repeat(self, app: LiveApp) -> None:
-        self._repeated = True
-        self._leave(reuse=False)
-        self._connect(app)
+            self.refuse(H13)
 
     # -- the end ----------------------------------------------------------------------------------------------
     def _answered(self, *, reuse: bool) -> None:
         reuse = reuse and self._answer.keeps_backend and self._request.done
         self._end(None, keep_alive=self._answer.keeps_client, reuse=reuse)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         """Answer in the backend's place; nothing of an answer was sent yet."""
         keep_alive = self._head.keep_alive and self._request.done and not self._context.stopping
         self._client.write(refused_request(refusal, self._head, request_id=self._id, keep_alive=keep_alive))
@@ -283,7 +234,7 @@ class Exchange:
         if self._over:
             return
         if not self._answering and refusal is not None:
-            self._refuse(refusal)
+            self.refuse(refusal)
             return
         self._client.abort()
         self._end(refusal, keep_alive=False)
@@ -297,9 +248,7 @@ class Exchange:
 
     def _end(self, refusal: Refusal | None, *, keep_alive: bool, reuse: bool = False) -> None:
         self._over = True
-        if self._connecting is not None:
-            self._connecting.cancel()
-            self._connecting = None
+        self._delivery.give_up()
         backend = self._backend
         self._leave(reuse=reuse)
         self._record(refusal, backend)
@@ -335,8 +284,8 @@ class Exchange:
             line_beginning(self._head.method, self._head.target, self._head.host, refusal),
             self._id,
             self._client.logged,
-            line_backend(instance, self._connect_seconds),
-            now - self._began - (self._connect_seconds or 0.0),
+            line_backend(instance, self._delivery.connect_seconds),
+            now - self._began - (self._delivery.connect_seconds or 0.0),
             line_end(b"%d" % status, b"%d" % size),
         )
         self._context.log.write(self._app.id, entry)

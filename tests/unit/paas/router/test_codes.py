@@ -1,6 +1,7 @@
 """Every way a request goes wrong has its code: on the page, where there can be one, in the log line, in the metrics."""
 
 import asyncio
+import resource
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,7 @@ from tests.unit.paas.router.harness import (
     Running,
     a_backend,
     a_router,
+    answering,
     head_of,
     saying,
     status_of,
@@ -39,6 +41,20 @@ async def stalled_upload(router: Running) -> bytes:
     return await router.ask(b"POST / HTTP/1.1\r\nContent-Length: 10\r\n" + HOST + b"\r\nhalf")
 
 
+async def without_descriptors(router: Running) -> bytes:
+    """Ask on a connection that was accepted before the process ran out of descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with router.connection() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n")
+        await eventually_async(lambda: _is_accepted(router))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            writer.write(b"Connection: close\r\n" + HOST + b"\r\n")
+            return await reader.read()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 async def gone_client(router: Running) -> bytes:
     async with router.connection() as (_, writer):
         writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -52,6 +68,10 @@ async def gone_client(router: Running) -> bytes:
 
 async def _is_under_way(router: Running) -> bool:
     return sum(router.server.balancer.in_flight().values()) > 0
+
+
+async def _is_accepted(router: Running) -> bool:
+    return router.server.metrics()["connections"] == 1
 
 
 async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -81,6 +101,7 @@ HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
         pytest.param("H27", silent, gone_client, None, 499, id="H27"),
         pytest.param("H28", silent, stalled_upload, 408, 408, id="H28"),
         pytest.param("H80", "maintenance", get, 503, 503, id="H80"),
+        pytest.param("H99", answering(), without_descriptors, 500, 500, id="H99"),
     ],
 )
 async def test_a_code_is_on_the_page_in_the_log_line_and_in_the_metrics(

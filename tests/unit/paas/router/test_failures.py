@@ -25,6 +25,7 @@ from tests.unit.paas.router.harness import (
     head_of,
     saying,
     status_of,
+    ticket,
 )
 
 pytestmark = pytest.mark.anyio
@@ -262,6 +263,33 @@ async def test_a_get_is_not_sent_a_third_time() -> None:
         await router.get("/1")
         assert status_of(await router.get("/2")) == 503
     assert [head.split(b" ")[1] for head in heads] == [b"/1", b"/2", b"/2"]
+
+
+async def test_a_backend_that_closes_kept_connections_keeps_its_share_of_traffic() -> None:
+    closing: list[bytes] = []
+    async with (
+        a_router(Limits(aside=60)) as router,
+        a_backend(dying_when_asked_twice(closing)) as one,
+        a_backend(answering(b"other")) as two,
+    ):
+        router.route(one, two)
+        bodies = [body_of(await router.get(f"/{number}")) for number in range(60)]
+    assert set(bodies) == {b"ok", b"other"}
+    assert bodies.count(b"ok") >= 5  # a third of them are to be expected; one aside would have had one
+    assert len(closing) > bodies.count(b"ok")
+
+
+async def test_a_session_stays_with_its_backend_when_that_closes_a_kept_connection() -> None:
+    async with (
+        a_router() as router,
+        a_backend(dying_when_asked_twice([])) as one,
+        a_backend(answering()) as two,
+    ):
+        router.route(one, two, sticky=True)
+        cookie = f"Cookie: mini_backend={ticket(one)}\r\n".encode()
+        answers = [await router.get(lines=cookie) for _ in range(5)]
+    assert [body_of(answer) for answer in answers] == [b"ok"] * 5
+    assert not any("set-cookie" in fields_of(answer) for answer in answers)
 
 
 async def test_a_get_whose_backend_dies_on_a_fresh_connection_goes_to_another_one() -> None:
