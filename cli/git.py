@@ -4,11 +4,11 @@ import errno
 import os
 import re
 import subprocess
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.target import Target
+from cli.tunnel import tunnel
 from paas.errors import DiskFullError, InvalidError, PaasError
 
 REMOTE = "mini"
@@ -80,18 +80,20 @@ def resolve(ref: str) -> Pushed:
     return Pushed(commit=answer.stdout.strip(), ref=name, folder=folder, dirty=_is_dirty())
 
 
-def upload(app: str, commit: str, environ: Mapping[str, str]) -> None:
+def upload(target: Target, app: str, commit: str) -> None:
     """Store `commit` in the app's repository on the server, deploying nothing; raises PaasError with git's reason."""
-    # No pre-push hook: such a hook (that of git-lfs, say) would talk to a remote that it cannot know.
-    answer = _git(
-        "push",
-        "--quiet",
-        "--no-verify",
-        _SCHEME + app,
-        f"{commit}:refs/mini/commits/{commit}",
-        environ={**environ, "MINI_PUSH_STORE": "1", "PATH": _path_with_helper(environ)},
-        limit=_UPLOAD_LIMIT,
-    )
+    # Over a socket of our own and not by `git-remote-mini`, which would be one more Python to start.
+    with tunnel(target, app) as end:
+        # No pre-push hook: such a hook (that of git-lfs, say) would talk to a remote that it cannot know.
+        answer = _git(
+            "push",
+            "--quiet",
+            "--no-verify",
+            f"fd::{end.fileno()}/{app}",
+            f"{commit}:refs/mini/commits/{commit}",
+            keeping=(end.fileno(),),
+            limit=_UPLOAD_LIMIT,
+        )
     if answer.returncode != 0:
         if os.strerror(errno.ENOSPC) in answer.stderr:
             raise DiskFullError
@@ -118,11 +120,6 @@ def _is_dirty() -> bool:
     return bool(_git("status", "--porcelain").stdout.strip())
 
 
-def _path_with_helper(environ: Mapping[str, str]) -> str:
-    # git finds `git-remote-mini` on PATH alone: it is installed beside this very python.
-    return os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
-
-
 def _reason(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     for speaker in ("mini:", "remote:", "fatal:", "error:"):
@@ -139,7 +136,7 @@ def _must(*arguments: str) -> None:
 
 
 def _git(
-    *arguments: str, environ: Mapping[str, str] | None = None, limit: float = _LIMIT
+    *arguments: str, keeping: tuple[int, ...] = (), limit: float = _LIMIT
 ) -> "subprocess.CompletedProcess[str]":
     try:
         return subprocess.run(
@@ -150,7 +147,7 @@ def _git(
             timeout=limit,
             check=False,
             stdin=subprocess.DEVNULL,
-            env=None if environ is None else dict(environ),
+            pass_fds=keeping,
         )
     except FileNotFoundError:
         raise PaasError("git is not installed. Install it, and try again.") from None

@@ -3,25 +3,15 @@
 It speaks gitremote-helpers(7), capability `connect`, and understands nothing of what it carries.
 """
 
-import json
 import os
 import sys
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from cli.target import LocalTarget, Target, reach
+from cli.target import reach
+from cli.tunnel import carry, write
 from paas.domain.names import app_name
-from paas.errors import InvalidError, PaasError, UnreachableError, exit_code
+from paas.errors import InvalidError, PaasError, exit_code
 
-if TYPE_CHECKING:
-    from websockets.sync.client import ClientConnection
-
-_BLOCK = 64 * 1024
-_MESSAGE_LIMIT = 4 * 1024 * 1024
-_OPEN_LIMIT = 30.0
 _INTERRUPTED = 130
 
 
@@ -48,7 +38,7 @@ def serve(argv: list[str], environ: Mapping[str, str]) -> int:
     app = app_name(argv[2])
     while command := _read_command():
         if command == "capabilities":
-            _write(b"connect\n\n")
+            write(1, b"connect\n\n")
         elif command == "connect git-receive-pack":
             return _push(app, environ)
         else:
@@ -60,69 +50,7 @@ def serve(argv: list[str], environ: Mapping[str, str]) -> int:
 
 
 def _push(app: str, environ: Mapping[str, str]) -> int:
-    target = reach(environ, say=_say)
-    deploy = "false" if environ.get("MINI_PUSH_STORE") == "1" else "true"
-    with _open(target, f"/v1/apps/{quote(app)}/git/receive-pack?deploy={deploy}") as websocket:
-        _write(b"\n")
-        threading.Thread(target=_feed, args=[websocket], daemon=True).start()
-        return _carry(websocket)
-
-
-def _carry(websocket: "ClientConnection") -> int:
-    """Pass what the server sends to git until it has ended; return the server's exit code."""
-    from websockets.exceptions import ConnectionClosed
-
-    while True:
-        try:
-            message = websocket.recv()
-        except ConnectionClosed as error:
-            raise UnreachableError(
-                "The server went away during the push; see `mini releases`, then push again."
-            ) from error
-        if isinstance(message, bytes):
-            _write(message)
-            continue
-        said = json.loads(message)
-        if "problem" in said:
-            _say(f"mini: {said['problem']['detail']}")
-            return exit_code(said["problem"]["code"])
-        return int(said["exit"])
-
-
-def _feed(websocket: "ClientConnection") -> None:
-    """Pass what git sends to the server, and then its end. That the server went away is seen in `_carry`."""
-    from websockets.exceptions import ConnectionClosed
-
-    with suppress(ConnectionClosed, OSError):
-        while block := os.read(0, _BLOCK):
-            websocket.send(block)
-        websocket.send(json.dumps({"eof": True}))
-
-
-def _open(target: Target, path: str) -> "ClientConnection":
-    from websockets.exceptions import WebSocketException
-    from websockets.sync.client import connect, unix_connect
-
-    try:
-        if isinstance(target, LocalTarget):
-            return unix_connect(
-                str(target.socket),
-                f"ws://localhost{path}",
-                max_size=_MESSAGE_LIMIT,
-                open_timeout=_OPEN_LIMIT,
-                compression=None,
-                proxy=None,
-            )
-        return connect(
-            f"{'wss' if target.tls else 'ws'}://{target.host}:{target.port}{path}",
-            additional_headers={"Authorization": f"Bearer {target.token}"} if target.token else {},
-            max_size=_MESSAGE_LIMIT,
-            open_timeout=_OPEN_LIMIT,
-            compression=None,
-            proxy=None,
-        )
-    except (OSError, WebSocketException) as error:
-        raise UnreachableError(f"The server at {target} does not take the push: {error}.") from error
+    return carry(reach(environ, say=_say), app, deploy=True, source=0, sink=1, opened=lambda: write(1, b"\n"))
 
 
 def _read_command() -> str:
@@ -133,11 +61,6 @@ def _read_command() -> str:
             return line.decode(errors="replace")
         line += byte
     return ""
-
-
-def _write(data: bytes) -> None:
-    while data:
-        data = data[os.write(1, data) :]
 
 
 def _say(text: str) -> None:

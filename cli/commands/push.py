@@ -55,7 +55,7 @@ def push(
 def _begin(mini: Invocation, app: str, pushed: Pushed, body: dict[str, object]) -> Deployment:
     path = app_path(app)
     mini.client.get(path, App)
-    upload(app, pushed.commit, mini.environ)
+    upload(mini.client.target, app, pushed.commit)
     request = {**body, "commit": pushed.commit, "ref": pushed.ref}
     return mini.client.change("POST", f"{path}/deployments", Deployment, body=request)
 

@@ -13,6 +13,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, unix_serve
 
+from cli.git import upload
+from cli.target import LocalTarget
+from paas.errors import UnreachableError
 from tests.unit.builds.repos import SHOP, Server, WorkTree, git
 
 _HELPER = Path(sys.executable).parent / "git-remote-mini"
@@ -121,13 +124,22 @@ def test_git_push_goes_through_the_tunnel(tunnel: Tunnel, server: Server, work: 
 
 
 def test_a_push_that_is_only_to_be_stored_says_so_to_the_server(
-    tunnel: Tunnel, server: Server, work: WorkTree
+    tunnel: Tunnel, server: Server, work: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit = work.commit({"a": "1"})
-    ref = f"{commit}:refs/mini/commits/{commit}"
-    pushed = run_git(server, work, "push", "mini::shop", ref, MINI_PUSH_STORE="1")
-    assert pushed.returncode == 0, pushed.stderr
+    commit = work.commit({"noise": os.urandom(2 * 1024 * 1024)})
+    monkeypatch.chdir(work.path)
+    upload(LocalTarget(server.settings), "shop", commit)
+    git("cat-file", "-e", f"{commit}:noise", at=server.bare)
     assert tunnel.paths == ["/v1/apps/shop/git/receive-pack?deploy=false"]
+
+
+def test_a_server_that_goes_away_while_a_commit_is_stored_is_said_to_be_gone(
+    tunnel: Tunnel, server: Server, work: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tunnel.hang_up = True
+    monkeypatch.chdir(work.path)
+    with pytest.raises(UnreachableError, match="went away during the push"):
+        upload(LocalTarget(server.settings), "shop", work.commit({"a": "1"}))
 
 
 def test_a_large_push_arrives_whole(tunnel: Tunnel, server: Server, work: WorkTree) -> None:
