@@ -249,6 +249,6 @@ def test_an_upload_that_is_refused_says_why(process: Processes, api: StandIn) ->
 
     api.websocket(RECEIVE, refuse)
     ran = process("push")
-    assert ran.code == 2
+    assert ran.code == 3
     assert "There is no app shop." in ran.err
     assert api.bodies("POST", DEPLOYMENTS) == []
