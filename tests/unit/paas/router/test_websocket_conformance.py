@@ -95,7 +95,9 @@ async def test_every_small_case_passes_as_it_does_without_the_router() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the suite leaves its files open
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the suite leaves its files open
 @pytest.mark.parametrize("cases", BIG)
 async def test_every_big_case_passes_as_it_does_without_the_router(cases: str) -> None:
     print(f"{cases}: {await assert_the_router_changes_nothing(cases=[cases])} cases passed")
