@@ -48,13 +48,14 @@ INSTANCE_MARKERS = ("MINI_INSTANCE_ID", "MINI_HOME_ID")
 """What marks the processes of an instance: a server that was started from within a one-off is none of its family."""
 
 _STREAMS_END_WITHIN = 3
+_LAST_ANSWERS_WITHIN = 1
+"""Seconds that are left to ask how a deployment has ended that the stop of the server ended."""
 
 
 def main() -> None:
     """Run the control plane until it is told to stop; exits with the code of the error that ended it."""
     say_on_stderr()
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.error").addFilter(_is_an_error)
     try:
         check_platform(platform.system(), platform.release())
         settings = Settings.from_environment(os.environ)
@@ -120,7 +121,9 @@ async def _serve(settings: Settings) -> None:
             {serving, asyncio.create_task(stop.asked.wait())}, return_when=asyncio.FIRST_COMPLETED
         )
         # While the door is still open: whoever waits for a deployment is told how it ended.
-        await services.deployer.close()
+        if await services.deployer.close():
+            await asyncio.sleep(_LAST_ANSWERS_WITHIN)
+        logging.getLogger("uvicorn.error").addFilter(_is_an_error)
         server.should_exit = True
         await serving
 

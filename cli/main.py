@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Never
 
 import typer
@@ -46,7 +47,7 @@ def execute(arguments: Sequence[str], *, environ: Mapping[str, str], clock: "Cal
     except BrokenPipeError:
         return 1
     except OSError as error:
-        return _unwritten(error) if error.errno == errno.ENOSPC else _unexpected(error)
+        return _unwritten(error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else _unexpected(error)
     except Exception as error:  # noqa: BLE001 - the boundary: no user ever meets a traceback
         return _unexpected(error)
 
@@ -97,11 +98,13 @@ def _unexpected(error: Exception) -> int:
 
 def _leave(code: int) -> Never:
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where it was closed before the start
+            sys.stdout.flush()
     except BrokenPipeError:
         pass  # A reader that went away early, such as `head`, is no error.
     except OSError as error:
         code = code or _unwritten(error)
-    sys.stderr.flush()
+    with suppress(OSError, AttributeError):
+        sys.stderr.flush()
     # Not sys.exit: taking the interpreter apart would cost a short command a seventh of its time.
     os._exit(code)

@@ -1,5 +1,6 @@
 """Starting the local server as a process of its own. It never serves anything itself."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from cli.client import Client
 from cli.target import LocalTarget
 from cli.waiting import comes_true
-from paas.errors import InvalidError, PaasError, UnreachableError
+from paas.errors import DiskFullError, InvalidError, PaasError, UnreachableError
 from paas.settings import Settings
 
 START_LIMIT = 30.0
@@ -31,12 +32,14 @@ def start_server(target: LocalTarget, environ: Mapping[str, str]) -> int:
     log = target.paths.server_logs / "control.log"
     try:
         offset = _prepare(log)
+        child = _spawn(log, environ)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError from error
         raise InvalidError(
             f"{target.paths.home} cannot be the state directory: {error.strerror}. "
             "Name a directory of your own with MINI_HOME, or one that can be made."
         ) from error
-    child = _spawn(log, environ)
     healthy = comes_true(lambda: is_healthy(target) or child.poll() is not None, within=START_LIMIT)
     # The loser of two starts at once ends early: then the other one's server is the one to wait for.
     if child.poll() is not None:

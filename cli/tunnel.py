@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cli.target import LocalTarget, Target
-from paas.errors import PaasError, UnreachableError
+from paas.errors import UnreachableError
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -31,7 +31,8 @@ def carry(
     opened: Callable[[], object] = lambda: None,
 ) -> int:
     """Carry what git writes to `source` to the server and its answers to `sink`; return the exit code that the server
-    ends with. `opened` is called before the first byte. Raises the PaasError of the server's problem, UnreachableError.
+    ends with. `opened` is called before the first byte. `source` is closed once git has no more. Raises the PaasError
+    of the server's problem, UnreachableError.
     """
     wanted = "true" if deploy else "false"
     with _open(target, f"/v1/apps/{quote(app)}/git/receive-pack?deploy={wanted}") as websocket:
@@ -47,25 +48,26 @@ def tunnel(target: Target, app: str) -> Iterator[socket.socket]:
     What the server or the way to it refused is raised at the end, as `carry` does.
     """
     ours, theirs = socket.socketpair()
-    refused: list[PaasError] = []
+    failed: list[Exception] = []
 
     def serve() -> None:
-        with ours:  # git sees an end where there is no more to come
+        with ours:
             try:
-                carry(target, app, deploy=False, source=ours.fileno(), sink=ours.fileno())
-            except PaasError as error:
-                refused.append(error)
-            except OSError:  # git itself went away, and says why
-                pass
-            ours.shutdown(socket.SHUT_RDWR)
+                # A descriptor of its own for what reads it, which may outlast this one.
+                carry(target, app, deploy=False, source=os.dup(ours.fileno()), sink=ours.fileno())
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # git itself went away, and says why
+            except Exception as error:  # noqa: BLE001 - raised where the command is
+                failed.append(error)
+            ours.shutdown(socket.SHUT_RDWR)  # git sees an end where there is no more to come
 
     serving = threading.Thread(target=serve, daemon=True)
     serving.start()
     with theirs:
         yield theirs
     serving.join(_END_LIMIT)
-    if refused:
-        raise refused[0]
+    if failed:
+        raise failed[0]
 
 
 def write(sink: int, data: bytes) -> None:
@@ -97,13 +99,17 @@ def _answers(websocket: "ClientConnection", sink: int) -> int:
 
 
 def _feed(source: int, websocket: "ClientConnection") -> None:
-    """Pass what git sends to the server, and then its end. That the server went away is seen in `_answers`."""
+    """Pass what git sends to the server, and then its end; close `source`. That the server went away is seen in
+    `_answers`."""
     from websockets.exceptions import ConnectionClosed
 
-    with suppress(ConnectionClosed, OSError):
-        while block := os.read(source, _BLOCK):
-            websocket.send(block)
-        websocket.send(json.dumps({"eof": True}))
+    try:
+        with suppress(ConnectionClosed, OSError):
+            while block := os.read(source, _BLOCK):
+                websocket.send(block)
+            websocket.send(json.dumps({"eof": True}))
+    finally:
+        os.close(source)
 
 
 def _open(target: Target, path: str) -> "ClientConnection":

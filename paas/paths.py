@@ -126,7 +126,7 @@ def home_from(environ: Mapping[str, str]) -> Path:
 
 
 def _short_runtime(home: Path) -> Path:
-    from hashlib import sha256  # every command reads settings, and hardly one needs this
+    from hashlib import sha256  # every command asks for paths, and hardly one needs this
 
     base = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/mini-{os.getuid()}")  # noqa: S108 - 0700, owner checked
     return base / f"mini-{sha256(os.fsencode(home)).hexdigest()[:16]}"

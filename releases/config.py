@@ -7,7 +7,7 @@ from paas.domain.config import Secret, Variables, check_size, checked
 from paas.domain.names import ConfigKey, config_key
 
 OWN = frozenset({"PORT", "PS", "MINI_INSTANCE_ID", "MINI_APP", "MINI_RELEASE", "MINI_COMMIT"})
-"""Variables that mini gives each instance itself."""
+"""Variables that mini gives to instances itself: PORT to those of web and to one-offs, the others to each."""
 
 
 @dataclass(frozen=True, slots=True)

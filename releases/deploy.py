@@ -64,6 +64,7 @@ class Deployer:
         self.retention = Retention(
             store=store, builds=builds, leases=self.leases, settings=settings, clock=clock
         )
+        self._is_closing = False
         self._reverts = Reverts(store, revert=self._revert)
         supervisor.on_unstable(self._reverts.consider)
 
@@ -132,11 +133,14 @@ class Deployer:
         """Undo what a crash left half done. Called once, before the supervisor starts and anything is deployed."""
         await recover(self._store, self._outputs)
 
-    async def close(self) -> None:
-        """Cancel what has not switched, await what has. Called when the server stops; repeating it ends what came meanwhile."""
+    async def close(self) -> bool:
+        """Begin no more; cancel what has not switched, await what has. Return whether anything was under way."""
+        self._is_closing = True
         await self._reverts.close()
-        await asyncio.gather(*(each.end(_SERVER_STOPPED) for each in list(self._underway.values())))
+        underway = list(self._underway.values())
+        await asyncio.gather(*(each.end(_SERVER_STOPPED) for each in underway))
         await self.retention.close()
+        return bool(underway)
 
     # -- the story --------------------------------------------------------------------------------------
     async def _tell(self, story: Underway) -> None:
@@ -174,6 +178,8 @@ class Deployer:
     async def _begin(self, app: App, change: Change, *, wait_lock: float, actor: str) -> Deployment:
         """Queue a change. Where its turn is now already, what stands against it is raised instead of recorded, and
         one that changes nothing has ended when this returns."""
+        if self._is_closing:
+            raise OperationCancelledError(_SERVER_STOPPED)
         waits_for = self.leases.holder(app.id)
         ticket = self.leases.enter(app, who=f"{change.title} by {actor}", wait=wait_lock)
         try:

@@ -34,8 +34,8 @@ class Delivery:
         "_connecting",
         "_context",
         "_head",
-        "_lost_on",
-        "_moved",
+        "_repeated",
+        "_without",
         "connect_seconds",
         "ticket",
     )
@@ -44,8 +44,9 @@ class Delivery:
         self._context = context
         self._head = head
         self._connecting: asyncio.Task[None] | None = None
-        self._lost_on: LiveBackend | None = None
-        self._moved = False
+        self._repeated = False
+        self._without: tuple[LiveBackend, ...] = ()
+        """Who has just lost it, and does not get it again."""
         self.connect_seconds: float | None = None
         """What the last connection took; None until there is one."""
         self.ticket: str | None = None
@@ -53,10 +54,10 @@ class Delivery:
 
     def begin(self, app: LiveApp, sender: Sender) -> None:
         """Have it sent for the first time."""
-        # What cannot be repeated takes a fresh connection: one that was kept may have been closed at the other
-        # end, and nobody could tell whether the request was seen.
         if app.routed.sticky:
             self.ticket = ticket_of(self._head.kept) or ""
+        # What cannot be repeated takes a fresh connection: one that was kept may have been closed at the other
+        # end, and nobody could tell whether the request was seen.
         backend = self._choose(app) if may_be_repeated(self._head) else None
         connection = backend.take_unused() if backend is not None else None
         if backend is not None and connection is not None:
@@ -68,19 +69,24 @@ class Delivery:
     def may_go_again(self, app: LiveApp, backend: LiveBackend, *, kept: bool) -> bool:
         """Return whether the request may be sent once more, after `backend` closed a `kept` connection or a fresh one
         without a word."""
-        if not may_be_repeated(self._head):
+        if self._repeated or not may_be_repeated(self._head):
             return False
-        if not kept and not self._moves_from(app, backend):
-            return False
-        # The end of a kept connection says nothing of its backend, which may have found it idle for too long: a
-        # fresh connection tells.
-        self._lost_on = backend
+        others = app.choose(without=(backend,)) is not None
+        if not kept and not others:
+            return False  # What killed it, if the request did, does not get to kill it again.
+        if not kept:
+            backend.set_aside()
+        # The end of a kept connection says little of its backend, which may have found it idle for too long: it keeps
+        # its place, and its sessions.
+        if others and not (kept and self.ticket == backend.backend.ticket):
+            self._without = (backend,)
+        self._repeated = True
         return True
 
     def connect(self, app: LiveApp, sender: Sender) -> None:
         """Have it sent on a fresh connection."""
         began = self._context.loop.time()
-        reached = reach_at_once(app, ticket=self.ticket)
+        reached = reach_at_once(app, ticket=self.ticket, without=self._without)
         if reached is not None:
             self.connect_seconds = self._context.loop.time() - began
             sender.send(*reached)
@@ -96,19 +102,10 @@ class Delivery:
     def _choose(self, app: LiveApp) -> LiveBackend | None:
         return (app.find(self.ticket) if self.ticket else None) or app.choose()
 
-    def _moves_from(self, app: LiveApp, backend: LiveBackend) -> bool:
-        """Set aside a backend that lost a fresh connection, if there is another one for the request."""
-        # What killed one, if the request did, gets to kill one more and no third.
-        if self._moved or self._lost_on not in (None, backend) or app.choose(without=(backend,)) is None:
-            return False
-        self._moved = True
-        backend.set_aside()
-        return True
-
     async def _reach(self, app: LiveApp, sender: Sender) -> None:
         began = self._context.loop.time()
         try:
-            backend, connection = await reach(self._context, app, ticket=self.ticket)
+            backend, connection = await reach(self._context, app, ticket=self.ticket, without=self._without)
         except UnreachedError as error:
             self._connecting = None
             sender.refuse(error.refusal)

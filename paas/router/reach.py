@@ -4,6 +4,7 @@ Nothing was sent yet at this point, so that any request may be tried any number 
 """
 
 import asyncio
+from collections.abc import Collection
 
 from paas.router.backend import BackendConnection, LiveBackend
 from paas.router.balancer import LiveApp
@@ -19,20 +20,26 @@ class UnreachedError(Exception):
         self.refusal = refusal
 
 
-def reach_at_once(app: LiveApp, *, ticket: str | None = None) -> tuple[LiveBackend, BackendConnection] | None:
+def reach_at_once(
+    app: LiveApp, *, ticket: str | None = None, without: Collection[LiveBackend] = ()
+) -> tuple[LiveBackend, BackendConnection] | None:
     """Return a fresh connection to the backend that should get a request; None where it takes more than one try."""
-    backend = (app.find(ticket) if ticket else None) or app.choose()
+    backend = (app.find(ticket, without=without) if ticket else None) or app.choose(without=without)
     connection = backend.connect_at_once() if backend is not None else None
     return (backend, connection) if backend is not None and connection is not None else None
 
 
 async def reach(
-    context: Context, app: LiveApp, *, ticket: str | None = None
+    context: Context,
+    app: LiveApp,
+    *,
+    ticket: str | None = None,
+    without: Collection[LiveBackend] = (),
 ) -> tuple[LiveBackend, BackendConnection]:
-    """Return a fresh connection to a backend of `app`, if it can be that of `ticket`; raises UnreachedError once
-    there is no hope."""
+    """Return a fresh connection to a backend of `app`, if it can be that of `ticket`, and one of `without` only when
+    all others refuse; raises UnreachedError once there is no hope."""
     deadline = context.loop.time() + context.limits.hold
-    tried: set[LiveBackend] = set()
+    tried = set(without)
     refusal = H14
     while True:
         current = context.balancer.current(app)

@@ -24,8 +24,8 @@ def environment_of(
 ) -> tuple[tuple[str, str], ...]:
     """Return every variable that the instance `name` gets, sorted; HOME and PATH are the engine's to add.
 
-    Config may override the language, the time zone and the buffering, and `extra` (of a one-off) the config;
-    what tells an instance who it is cannot be overridden.
+    Config may override the language, the time zone and the buffering, and `extra` (of a one-off) the config and the
+    port; what tells an instance who it is cannot be overridden.
     """
     defaults = {key: server.get(key) or default for key, default in _INHERITED.items()}
     config = {str(key): secret.reveal() for key, secret in variables.items()}
@@ -37,5 +37,5 @@ def environment_of(
         "MINI_COMMIT": str(release.commit or ""),
     }
     serving = {} if port is None else {"PORT": str(port)}
-    merged = {**defaults, "PYTHONUNBUFFERED": "1", **config, **(extra or {}), **identity, **serving}
+    merged = {**defaults, "PYTHONUNBUFFERED": "1", **config, **serving, **(extra or {}), **identity}
     return tuple(sorted(merged.items()))

@@ -51,6 +51,9 @@ LONGEST_PAUSE = 5.0
 AFTER_A_FAILURE = 1.0
 FIRST_PASS_WITHIN = 10.0
 ROUTERS_ANSWER_WITHIN = 5.0
+ENGINE_ANSWERS_WITHIN = 10.0
+"""A deployment outlasts a restart of what its instances run on; questions that a person waits for are asked once."""
+ENGINE_ASKED_EVERY = 0.2
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -147,7 +150,7 @@ class Supervisor:
         Raises NotHealthyError as soon as one has ended, or was given up, instead; its last lines go to `say` first;
         EngineUnavailableError where the engine does not answer to begin with.
         """
-        await self._expect_answers()
+        await self._expect_answers(within=ENGINE_ANSWERS_WITHIN)
         await self._waiting.healthy(release, say=say)
 
     async def routed(self, app: AppId) -> None:
@@ -167,10 +170,13 @@ class Supervisor:
         """Return when nothing of a destroyed app is left running; raises OperationTimedOutError."""
         await self._waiting.emptied(app)
 
-    async def _expect_answers(self, consequence: str = "") -> None:
-        """Raise EngineUnavailableError where the engine does not answer, rather than wait for it."""
-        if silence := await self._engine.silence():
-            raise EngineUnavailableError(silence + consequence)
+    async def _expect_answers(self, consequence: str = "", *, within: float = 0.0) -> None:
+        """Raise EngineUnavailableError where the engine does not answer within so many seconds."""
+        deadline = self._clock.monotonic() + within
+        while silence := await self._engine.silence():
+            if self._clock.monotonic() >= deadline:
+                raise EngineUnavailableError(silence + consequence)
+            await self._clock.sleep(ENGINE_ASKED_EVERY)
 
     # -- looking: what the last pass saw; any thread may ask -----------------------------------------------------------
     def instances(self, app: AppId) -> list[InstanceView]:

@@ -6,15 +6,23 @@ from dataclasses import dataclass, field
 import h11
 import httptools
 
-from paas.router.forward import backend_request, request_body, request_end
+from paas.router.forward import backend_request, origin_lines, request_body, request_end
 from paas.router.head import MalformedError, parse_request, split_head
 from paas.router.plain import plain_request
 
 TRACE = b"\r\ntraceparent: none"
-ADDED = frozenset(
-    (b"x-forwarded-for", b"x-forwarded-host", b"x-request-id", b"x-request-start", b"via", b"traceparent")
-)
-"""What the router writes itself."""
+ORIGIN = origin_lines("9.9.9.9", 80, secure=False)
+WRITTEN = {
+    b"x-forwarded-for": b"9.9.9.9",
+    b"x-forwarded-proto": b"http",
+    b"x-forwarded-port": b"80",
+    b"via": b"1.1 mini",
+    b"x-request-id": b"id",
+    b"x-request-start": b"0",
+    b"traceparent": b"none",
+}
+"""What the router writes itself, once each, whatever a client claims."""
+NEVER_PASSED = frozenset((b"x-real-ip", b"forwarded"))
 
 
 @dataclass
@@ -100,7 +108,7 @@ def forwarded(data: bytes, *, cut: int = 0) -> tuple[list[bytes], bool]:
     out: list[bytes] = []
     try:
         while (split := split_head(data)) is not None:
-            plain = plain_request(split[0], origin=b"")
+            plain = plain_request(split[0], origin=ORIGIN)
             try:
                 head = parse_request(split[0])
             except MalformedError:
@@ -111,7 +119,7 @@ def forwarded(data: bytes, *, cut: int = 0) -> tuple[list[bytes], bool]:
             more, rest = body.take(rest + split[1][cut:]) if not body.done else (b"", rest + split[1][cut:])
             if not body.done:
                 break  # The rest of it is still to come.
-            begin = backend_request(head, origin=b"", request_id=b"id", trace=TRACE, milliseconds=0)
+            begin = backend_request(head, origin=ORIGIN, request_id=b"id", trace=TRACE, milliseconds=0)
             if plain is not None:
                 assert plain.beginning + b"id" + TRACE + request_end(0) == begin
             out.append(begin + passed + more)

@@ -265,6 +265,26 @@ async def test_a_get_is_not_sent_a_third_time() -> None:
     assert [head.split(b" ")[1] for head in heads] == [b"/1", b"/2", b"/2"]
 
 
+async def test_a_get_is_not_sent_a_third_time_to_another_backend_either() -> None:
+    kept: list[bytes] = []
+    fresh: list[bytes] = []
+
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        fresh.append(await head_of(reader))
+
+    async with (
+        a_router() as router,
+        a_backend(dying_when_asked_twice(kept)) as one,
+        a_backend(silent) as two,
+        a_backend(silent) as three,
+    ):
+        router.route(one)
+        assert body_of(await router.get("/1")) == b"ok"
+        router.route(one, two, three)
+        await router.get("/2")
+    assert [head.split(b" ")[1] for head in (*kept, *fresh)] == [b"/1", b"/2", b"/2"]
+
+
 async def test_a_backend_that_closes_kept_connections_keeps_its_share_of_traffic() -> None:
     closing: list[bytes] = []
     async with (

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from paas.router.head import MalformedError, parse_request
 from paas.router.limits import Limits
-from paas.router.plain import plain_answer, plain_answer_by_steps, plain_request, plain_request_of
+from paas.router.plain import (
+    plain_answer,
+    plain_answer_at_once,
+    plain_answer_by_steps,
+    plain_request,
+    plain_request_of,
+)
 from tests.eventually import eventually_async
 from tests.unit.paas.router.harness import (
     HOST,
@@ -246,3 +252,5 @@ def test_a_response_head_that_reads_at_once_is_the_same_step_by_step(lines: str,
 def test_ordinary_heads_read_at_once() -> None:
     block = b"GET /a HTTP/1.1\r\nHost: a:80\r\nUser-Agent: b\r\nConnection: close\r\nCookie: c\r\n\r\n"
     assert plain_request(block, origin=b"")
+    block = b"HTTP/1.1 200 OK\r\nDate: a\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n"
+    assert plain_answer_at_once(block + b"hello") == plain_answer_by_steps(block)
