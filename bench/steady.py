@@ -1,5 +1,5 @@
-"""Whether the router stays as it is: its memory and file descriptors after ten million requests, beside those after the
-first million or so, when every kind of them has come once.
+"""Whether the router stays as it is: its memory and file descriptors over ten million requests, the second half beside the
+first. They are looked at each time that every kind of request has come.
 """
 
 import tempfile
@@ -17,7 +17,8 @@ from bench.row import Row
 REQUESTS = 10_000_000
 WARM = 1_000_000
 CHUNK_SECONDS = 12
-GOAL = 1.05
+GOAL = 1.15
+"""The heap breathes by some megabytes; a leak of a byte a request would be a quarter."""
 SETTLED_SECONDS = 6.0
 """By then the router has closed what nobody uses any more."""
 
@@ -31,20 +32,22 @@ TRAFFIC = (
 
 
 def rows() -> Iterator[Row]:
-    """Yield the router's memory and descriptors at the end beside those at the beginning."""
+    """Yield the router's memory and descriptors in the second half of its requests beside those in the first."""
     with ExitStack() as stack:
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
         app = stack.enter_context(quick_backend(folders[0]))
         router = stack.enter_context(mini(folders[1], app.port))
-        sent = warm = _send(router, until=WARM, sent=0)
-        memory, descriptors = _state(router)
-        print(f"    after {sent:,} requests: {memory:.1f} MB, {descriptors} descriptors", flush=True)
+        sent, memory, descriptors = 0, [], []
         while sent < REQUESTS:
             sent = _send(router, until=min(sent + WARM, REQUESTS), sent=sent)
-            memory_after, descriptors_after = _state(router)
-            print(f"    after {sent:,}: {memory_after:.1f} MB, {descriptors_after} descriptors", flush=True)
-        yield Row(f"memory after {sent:,} requests", f"after {warm:,}", "MB", [memory_after], [memory], GOAL)
-        yield Row("descriptors", f"after {warm:,}", "", [descriptors_after], [descriptors], 1.0)
+            megabytes, open_ones = _state(router)
+            print(f"    after {sent:,} requests: {megabytes:.1f} MB, {open_ones} descriptors", flush=True)
+            memory.append(megabytes)
+            descriptors.append(open_ones)
+        half = len(memory) // 2
+        what = f"in the second half of {sent:,} requests"
+        yield Row(f"memory {what}", "the first half", "MB", memory[half:], memory[:half], GOAL)
+        yield Row(f"descriptors {what}", "the first half", "", descriptors[half:], descriptors[:half], 1.0)
 
 
 def _send(router: Running, *, until: int, sent: int) -> int:

@@ -18,6 +18,7 @@ class OwnDockerd:
         # A bridge of its own name: with `--bridge none` a daemon removes the one that the shared daemon uses.
         self._bridge = f"mini{os.getpid()}"
         self.socket = folder / "docker.sock"
+        self.live_restores = False
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -28,6 +29,7 @@ class OwnDockerd:
     def start(self, *, live_restore: bool = False) -> None:
         """Start it and wait until it answers. With `live_restore`, what it runs goes on whenever it ends."""
         folder = self._folder
+        self.live_restores = live_restore
         self._make_bridge()
         # A killed daemon's containerd may be a zombie that nobody reaps, and would be taken for a living one.
         for left in ("pid", "exec/containerd/containerd.pid"):

@@ -169,8 +169,12 @@ def test_instances_that_died_with_a_killed_daemon_are_started_again(
 def test_while_the_daemon_is_gone_commands_say_so_and_all_recovers_once_it_is_back(
     mini: Mini, dockerd: OwnDockerd, shop: Repository
 ) -> None:
+    if dockerd.live_restores:
+        dockerd.stop()
+        dockerd.start()
+        mini.up(NAME, web=2)
     dockerd.stop()  # its containers end with it
-    eventually(lambda: mini.request(NAME).status == 503)
+    eventually(lambda: mini.request(NAME).status == 503, within=30)
     assert_the_rest_answers(mini)
     assert_each_says_what_is_wrong(shop, ("scale", "web=3"), ("restart", "web.1"))
     dockerd.start()
