@@ -12,7 +12,7 @@ from threading import Event, Lock
 from typing import IO, TypedDict, cast
 
 from docker import APIClient
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import kwargs_from_env
 from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
@@ -117,13 +117,14 @@ class Daemon:
         return True
 
     def remove_container(self, container: str) -> None:
-        """End and remove a container of a build; nothing where it has gone, or is just going."""
-        with self._asking() as client:
+        """End and remove a container of a build; return once it has gone, also where Docker was just removing it."""
+        with self._asking() as client, suppress(NotFound):
             try:
                 client.remove_container(container, force=True, v=True)
             except APIError as error:
-                if error.status_code not in (_NOT_FOUND, _IN_USE):
+                if error.status_code != _IN_USE:
                     raise
+                client.wait(container, timeout=_ASK_LIMIT, condition="removed")
 
     def knock(self) -> None:
         """Raise EngineUnavailableError where it does not answer."""

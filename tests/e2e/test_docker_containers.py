@@ -263,7 +263,7 @@ def test_a_run_of_a_type_without_a_command_runs_the_images_own(
     mini: Mini, repository: Callable[[str], Repository]
 ) -> None:
     dockerfile = f'FROM {PYTHON}\nCOPY web.py /\nENTRYPOINT ["python3"]\nCMD ["/web.py"]\n'
-    own = 'import os\nif "PORT" not in os.environ: print("its own"), exit()\n'
+    own = 'import os\nif os.environ["PS"].startswith("run."): print("its own"), exit()\n'
     app = repository("owncmd").write({"web.py": own + WEB, "Dockerfile": dockerfile}).create()
     assert mini.ok("run", "web", cwd=app.path) == "its own\n"
     assert mini.run("run", "web", "more", cwd=app.path).code == 125
