@@ -11,10 +11,11 @@ from collections.abc import Callable
 from paas.domain.ids import AppId
 from paas.domain.route import Backend
 from paas.router.access_line import line_backend
+from paas.router.head import whole_head
 from paas.router.limits import Limits
 from paas.router.loop import RouterLoop
 from paas.router.metrics import Metrics
-from paas.router.plain import PlainAnswer, plain_answer
+from paas.router.plain import PlainAnswer, plain_answer, plain_answer_by_steps
 from paas.router.ports import Rider
 from paas.router.wire import Address, Wire, begin_connect, connect
 
@@ -134,7 +135,7 @@ class LiveBackend:
     def answer(self, data: bytes) -> PlainAnswer | None:
         """Return the plain answer that `data` begins with, which is `last_answer` then; None where it is not plain;
         raises MalformedError."""
-        answer = plain_answer(data)
+        answer = plain_answer(data) or plain_answer_by_steps(whole_head(data))
         if answer is not None:
             self.last_answer = answer
         return answer

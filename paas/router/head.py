@@ -102,6 +102,12 @@ def split_head(buffer: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
+def whole_head(buffer: bytes) -> bytes:
+    """Return the head at the start of `buffer`, with its empty line; nothing while it is incomplete, or too long."""
+    end = buffer.find(b"\r\n\r\n", 0, HEAD_LIMIT) + 4
+    return buffer[:end] if end > 3 else b""
+
+
 def parse_request(block: bytes) -> RequestHead:
     """Return the request of a whole head; raises MalformedError where it could be read in more than one way."""
     match = _REQUEST.fullmatch(block)
