@@ -83,8 +83,14 @@ class OwnDockerd:
         )
 
     def close(self) -> None:
-        """End it and remove what it had."""
+        """End it and remove what it had, also what a test that failed has left running."""
+        if self._process is None:
+            self.start()
+        self.go_on()
+        if left := self.docker("ps", "-aq", check=False).stdout.split():
+            self.docker("rm", "-f", *left, check=False)
         self.stop()
+        subprocess.run(["umount", self._folder / "data"], check=False, capture_output=True)
         subprocess.run(["ip", "link", "delete", self._bridge], check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
 
