@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cli.target import LocalTarget, Target
+from cli.websocket import OPTIONS, headers, local_uri, remote_uri
 from paas.errors import UnreachableError
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 _BLOCK = 64 * 1024
-_MESSAGE_LIMIT = 4 * 1024 * 1024
-_OPEN_LIMIT = 30.0
 _END_LIMIT = 30.0
 
 
@@ -118,21 +117,7 @@ def _open(target: Target, path: str) -> "ClientConnection":
 
     try:
         if isinstance(target, LocalTarget):
-            return unix_connect(
-                str(target.socket),
-                f"ws://localhost{path}",
-                max_size=_MESSAGE_LIMIT,
-                open_timeout=_OPEN_LIMIT,
-                compression=None,
-                proxy=None,
-            )
-        return connect(
-            f"{'wss' if target.tls else 'ws'}://{target.host}:{target.port}{path}",
-            additional_headers={"Authorization": f"Bearer {target.token}"} if target.token else {},
-            max_size=_MESSAGE_LIMIT,
-            open_timeout=_OPEN_LIMIT,
-            compression=None,
-            proxy=None,
-        )
+            return unix_connect(str(target.socket), local_uri(path), **OPTIONS)
+        return connect(remote_uri(target, path), additional_headers=headers(target), **OPTIONS)
     except (OSError, WebSocketException) as error:
         raise UnreachableError(f"The server at {target} does not take the push: {error}.") from error

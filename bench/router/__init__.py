@@ -37,7 +37,7 @@ class Scene:
 
 SCENES = (
     Scene("small, 64 connections", Load(), SMALL),
-    Scene("small, 1 connection", Load(connections=1), {"haproxy": 1.0}),
+    Scene("small, 1 connection", Load(connections=1), SMALL),
     Scene("small, 512 connections", Load(connections=512), SMALL, p99=1.0),
     Scene("another path and answer each time", Load(script="fresh.lua")),
     Scene("13 browser fields, nothing repeated", Load(script="browser.lua"), {"haproxy": 1.25}),
