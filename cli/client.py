@@ -84,11 +84,11 @@ class Client:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         payload = None if body is None else json.dumps(body).encode()
-        head = {**_headers(self.target), "Content-Type": "application/json", **(headers or {})}
+        head = {**headers_for(self.target), "Content-Type": "application/json", **(headers or {})}
         started = time.monotonic()
 
         def exchange() -> Answer:
-            connection = _connect(self.target)
+            connection = connect(self.target)
             connection.settimeout(limit)
             return ask(connection, method, path, headers=head, body=payload)
 
@@ -138,7 +138,8 @@ def raised(problem: dict[str, object]) -> PaasError:
     return kinds.get(str(problem["code"]), PaasError)(detail)
 
 
-def _connect(target: Target) -> socket.socket:
+def connect(target: Target) -> socket.socket:
+    """Return a connection to the server; raises OSError."""
     if isinstance(target, RemoteTarget):
         return _connect_tcp(target)
     connection = socket.socket(socket.AF_UNIX)
@@ -162,7 +163,8 @@ def _connect_tcp(target: RemoteTarget) -> socket.socket:
     return ssl.create_default_context().wrap_socket(connection, server_hostname=target.host)
 
 
-def _headers(target: Target) -> dict[str, str]:
+def headers_for(target: Target) -> dict[str, str]:
+    """Return what every request to the server says: whom it is for, and over TCP who asks."""
     if isinstance(target, LocalTarget):
         return {"Host": "localhost"}
     host = f"[{target.host}]" if ":" in target.host else target.host

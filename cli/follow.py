@@ -46,19 +46,26 @@ def complete(mini: Invocation, begun: Deployment, *, sentence: str) -> Deploymen
 def follow(mini: Invocation, begun: Deployment, *, show: Callable[[OutputLine], None]) -> Deployment:
     """Return the deployment once it has ended; Ctrl-C cancels it and raises KeyboardInterrupt."""
     path = app_path(begun["app"], "deployments", begun["id"])
+    latest = begun
+
+    def ended() -> bool:
+        nonlocal latest
+        latest = mini.client.get(path, Deployment)
+        return latest["state"] in _ENDED
+
     if begun["state"] in _ENDED and not begun["changed"]:
         return begun
     try:
         for line in resumed(
             lambda after: mini.client.stream(f"{path}/output", OutputLine, after=after),
             cursor=lambda line: line["sequence"],
-            ended=lambda: mini.client.get(path, Deployment)["state"] in _ENDED,
+            ended=ended,
         ):
             show(line)
-        return mini.client.get(path, Deployment)
     except KeyboardInterrupt:
         _cancel(mini, path)
         raise
+    return latest
 
 
 def resumed(

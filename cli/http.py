@@ -57,6 +57,10 @@ class Answer:
             while block := self._file.read1(_BLOCK):
                 yield block
 
+    def exactly(self, count: int) -> bytes:
+        """Return the next `count` bytes of what comes after the head."""
+        return b"".join(self._exactly(count))
+
     def _exactly(self, count: int) -> Iterator[bytes]:
         while count:
             block = self._file.read1(min(count, _BLOCK))
@@ -95,8 +99,8 @@ def ask(
     connection: socket.socket, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None
 ) -> Answer:
     """Send one request, with `headers` that hold Host, and return the answer once its head has come."""
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    lines.append("Connection: close")
+    fields = {"Connection": "close", **headers}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
     connection.sendall("\r\n".join([*lines, "\r\n"]).encode("latin-1") + (body or b""))

@@ -6,15 +6,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from cli.target import LocalTarget, Target
-from cli.websocket import OPTIONS, headers, local_uri, remote_uri
+from cli.client import app_path, raised
+from cli.target import Target
+from cli.websocket import WebSocket, open_websocket
 from paas.errors import UnreachableError
-
-if TYPE_CHECKING:
-    from websockets.sync.client import ClientConnection
 
 _BLOCK = 64 * 1024
 _END_LIMIT = 30.0
@@ -34,7 +30,7 @@ def carry(
     of the server's problem, UnreachableError.
     """
     wanted = "true" if deploy else "false"
-    with _open(target, f"/v1/apps/{quote(app)}/git/receive-pack?deploy={wanted}") as websocket:
+    with _open(target, f"{app_path(app)}/git/receive-pack?deploy={wanted}") as websocket:
         opened()
         threading.Thread(target=_feed, args=[source, websocket], daemon=True).start()
         return _answers(websocket, sink)
@@ -75,35 +71,41 @@ def write(sink: int, data: bytes) -> None:
         data = data[os.write(sink, data) :]
 
 
-def _answers(websocket: "ClientConnection", sink: int) -> int:
+def _answers(websocket: WebSocket, sink: int) -> int:
     """Pass what the server sends to git until it has ended; return the server's exit code."""
-    from websockets.exceptions import ConnectionClosed
-
-    while True:
-        try:
-            message = websocket.recv()
-        except ConnectionClosed as error:
-            raise UnreachableError(
-                "The server went away during the push; see `mini releases`, then push again."
-            ) from error
+    for message in _heard(websocket):
         if isinstance(message, bytes):
             write(sink, message)
             continue
         said = json.loads(message)
         if "problem" in said:
-            from cli.client import raised
-
             raise raised(said["problem"])
         return int(said["exit"])
+    raise _gone()
 
 
-def _feed(source: int, websocket: "ClientConnection") -> None:
+def _heard(websocket: WebSocket) -> Iterator[bytes | str]:
+    """Yield what comes. That the connection broke is the server's matter, that a write failed is git's."""
+    messages = websocket.messages()
+    while True:
+        try:
+            message = next(messages, None)
+        except OSError as error:
+            raise _gone() from error
+        if message is None:
+            return
+        yield message
+
+
+def _gone() -> UnreachableError:
+    return UnreachableError("The server went away during the push; see `mini releases`, then push again.")
+
+
+def _feed(source: int, websocket: WebSocket) -> None:
     """Pass what git sends to the server, and then its end; close `source`. That the server went away is seen in
     `_answers`."""
-    from websockets.exceptions import ConnectionClosed
-
     try:
-        with suppress(ConnectionClosed, OSError):
+        with suppress(OSError):
             while block := os.read(source, _BLOCK):
                 websocket.send(block)
             websocket.send(json.dumps({"eof": True}))
@@ -111,13 +113,8 @@ def _feed(source: int, websocket: "ClientConnection") -> None:
         os.close(source)
 
 
-def _open(target: Target, path: str) -> "ClientConnection":
-    from websockets.exceptions import WebSocketException
-    from websockets.sync.client import connect, unix_connect
-
+def _open(target: Target, path: str) -> WebSocket:
     try:
-        if isinstance(target, LocalTarget):
-            return unix_connect(str(target.socket), local_uri(path), **OPTIONS)
-        return connect(remote_uri(target, path), additional_headers=headers(target), **OPTIONS)
-    except (OSError, WebSocketException) as error:
+        return open_websocket(target, path)
+    except OSError as error:
         raise UnreachableError(f"The server at {target} does not take the push: {error}.") from error

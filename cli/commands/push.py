@@ -53,11 +53,9 @@ def push(
 
 
 def _begin(mini: Invocation, app: str, pushed: Pushed, body: dict[str, object]) -> Deployment:
-    path = app_path(app)
-    mini.client.get(path, App)
     upload(mini.client.target, app, pushed.commit)
     request = {**body, "commit": pushed.commit, "ref": pushed.ref}
-    return mini.client.change("POST", f"{path}/deployments", Deployment, body=request)
+    return mini.client.change("POST", app_path(app, "deployments"), Deployment, body=request)
 
 
 def _show(mini: Invocation, ended: Deployment) -> None:

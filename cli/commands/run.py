@@ -70,11 +70,9 @@ def _detached(mini: Invocation, path: str, request: dict[str, object]) -> None:
 
 
 def _attached(mini: Invocation, path: str, request: dict[str, object], *, terminal: bool) -> int:
-    import asyncio
-
     from cli.attach import attach
 
-    return asyncio.run(attach(mini.client.target, path, request, terminal=terminal))
+    return attach(mini.client.target, path, request, terminal=terminal)
 
 
 def _environment(pairs: list[str]) -> dict[str, str]:
