@@ -1,43 +1,48 @@
 """The adapter of Docker for builds: it alone imports the SDK here, and translates its errors. It decides nothing.
 
-Everything blocks: call it on threads. `ImageBuild.stop` alone is for any thread, at any time.
+Everything blocks: call it on threads.
 """
 
-import socket
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Event, Lock
-from typing import IO, TypedDict, cast
+from typing import TypedDict, cast
 
 from docker import APIClient
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import kwargs_from_env
 from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
-from builds.steps import Steps, sentence
-from paas.errors import EngineUnavailableError, OperationCancelledError, PaasError
+from builds.session import no_buildkit
+from builds.steps import no_base, sentence
+from paas.engines.docker.door import Door, unreachable
+from paas.errors import EngineUnavailableError, PaasError
 
 _ASK_LIMIT = 30
 """Seconds that Docker may take to answer a question; a build has its own limit."""
 _PING_LIMIT = 5
 """Seconds that Docker may take to show that it is there, before anything is asked of it."""
-_PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
-
-THIS_MACHINE = "unix:///var/run/docker.sock"
+_PULL_LIMIT = 120
+"""Seconds of silence after which a registry is taken for lost."""
 _NEGOTIATE = "auto"
+_BUILDKIT = "2"
+"""Docker's number for this builder; the classic one is 1."""
+_BLOCK = 64 * 1024
+_NO_BUILDKIT = re.compile(r"invalid version|buildkit|experimental", re.IGNORECASE)
 _NOT_FOUND = 404
 _IN_USE = 409
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One image to build: `tag` it gets, `dockerfile` is the name of one within the context, which may declare `arguments`."""
+    """One image to build: `tag` and `labels` it gets, the Dockerfile may declare `arguments`."""
 
     tag: str
-    dockerfile: str
+    labels: Mapping[str, str]
     arguments: Mapping[str, str]
     cached: bool
     limit: float
@@ -116,22 +121,81 @@ class Daemon:
                 return False
         return True
 
-    def remove_container(self, container: str) -> None:
-        """End and remove a container of a build; return once it has gone, also where Docker was just removing it."""
-        with self._asking() as client, suppress(NotFound):
+    def pull(self, image: str) -> Iterator[tuple[str, str]]:
+        """Fetch an image with the user's own credentials for its registry, and yield what there is to be said: a
+        status, and the layer that it is about, if it is about one. Raises BuildFailedError where it does not come."""
+        with self.client(_PULL_LIMIT) as client:
             try:
-                client.remove_container(container, force=True, v=True)
+                for event in client.pull(image, stream=True, decode=True):
+                    if error := event.get("error"):
+                        raise no_base(image, str(error))
+                    yield str(event.get("status", "")), str(event.get("id", ""))
             except APIError as error:
-                if error.status_code != _IN_USE:
-                    raise
-                client.wait(container, timeout=_ASK_LIMIT, condition="removed")
+                raise no_base(image, str(error.explanation or error)) from error
+            except (DockerException, RequestException, HTTPError) as error:
+                raise self._unavailable(error) from error
+
+    def cancel(self, build: str) -> None:
+        """End a build under way, by the name that it was given; nothing where there is none."""
+        with self._asking() as client:
+            client.post(_url(client, "build/cancel"), params={"id": build}, timeout=_ASK_LIMIT).close()
+
+    def trim(self, keep: int) -> int:
+        """Remove what of the build cache was used longest ago until `keep` bytes are left, and return how many bytes
+        that freed. What images share with it is not counted, and no image is touched."""
+        with self._asking() as client:
+            wanted = {"keep-storage": keep, "all": 1}
+            answer = client.post(_url(client, "build/prune"), params=wanted, timeout=_ASK_LIMIT)
+            answer.raise_for_status()
+            return int(answer.json().get("SpaceReclaimed") or 0)
+
+    def cached(self) -> int:
+        """Return how many bytes of build cache there are that no image shares."""
+        with self._asking() as client:
+            records = client.df().get("BuildCache") or []
+            return sum(each["Size"] for each in records if not each["Shared"])
+
+    @contextmanager
+    def solving(self, request: ImageRequest, *, session: str) -> Iterator["Solving"]:
+        """Have an image built from a session's folders, and yield what is told of it.
+
+        Raises BuildFailedError, DiskFullError, EngineUnavailableError.
+        """
+        with self.client(request.limit) as client:
+            try:
+                answer = client.post(
+                    _url(client, "build"),
+                    params=_parameters(request, session),
+                    stream=True,
+                    timeout=request.limit,
+                )
+                with answer:
+                    if not answer.ok:
+                        raise _refused(answer)
+                    yield Solving(answer)
+            except (DockerException, RequestException, HTTPError, OSError) as error:
+                raise self._unavailable(error) from error
+
+    @property
+    def door(self) -> Door:
+        """Where it listens."""
+        return Door.named_by(self._environ)
 
     def knock(self) -> None:
         """Raise EngineUnavailableError where it does not answer."""
+        with self.reached():
+            self.door.ping(_PING_LIMIT)
+
+    @contextmanager
+    def reached(self) -> Iterator[None]:
+        """Translate the errors of a connection of one's own."""
         try:
-            _knock(self._environ.get("DOCKER_HOST") or THIS_MACHINE)
+            yield
         except OSError as error:
-            raise unavailable(error) from error
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> EngineUnavailableError:
+        return unreachable(self.door, error, then="push again")
 
     @contextmanager
     def client(self, limit: float) -> Iterator[APIClient]:
@@ -141,7 +205,7 @@ class Daemon:
         try:
             client = APIClient(version=self._version, timeout=int(limit), **address)
         except (DockerException, RequestException, OSError) as error:
-            raise unavailable(error) from error
+            raise self._unavailable(error) from error
         with client:
             self._version = str(client.api_version)
             try:
@@ -156,124 +220,51 @@ class Daemon:
             try:
                 yield client
             except (DockerException, RequestException) as error:
-                raise unavailable(error) from error
+                raise self._unavailable(error) from error
 
 
-class ImageBuild:
-    """One build at the daemon, which ends it as soon as the connection is closed."""
+class Solving:
+    """A build under way, as the daemon tells of it."""
 
-    def __init__(self, daemon: Daemon, request: ImageRequest, *, say: Callable[[str], None]) -> None:
-        self._daemon = daemon
-        self._request = request
-        self._say = say
-        self._steps = Steps(appended=1)
-        self._response: Response | None = None
-        self._lock = Lock()
-        self.stopped = Event()
+    def __init__(self, answer: Response) -> None:
+        self._answer = answer
 
-    def run(self, context: Iterator[bytes]) -> None:
-        """Build to the end; raises BuildFailedError, DiskFullError, EngineUnavailableError, and
-        OperationCancelledError after `stop`. What `context` raises comes through."""
-        with self._daemon.client(self._request.limit) as client:
-            client.hooks["response"].append(self._began)
-            try:
-                self._follow(client, context)
-            except (DockerException, RequestException, HTTPError, OSError) as error:
-                if self.stopped.is_set():
-                    raise OperationCancelledError from error
-                raise _build_error(error) from error
-            finally:
-                self._close()
+    def events(self) -> Iterator[Mapping[str, object]]:
+        """Yield what is told, to the end."""
+        for line in self._answer.iter_lines(_BLOCK):
+            if line:
+                yield json.loads(line)
 
-    def stop(self) -> None:
-        """End the build: at the next file while it is sent, else at once."""
-        with self._lock:
-            self.stopped.set()
-            if self._response is not None:
-                # Whoever reads the connection wakes up and closes it.
-                with suppress(ValueError, RuntimeError, OSError):
-                    self._response.raw.shutdown()
-
-    def sweep(self) -> None:
-        """Remove what a build that was stopped left: the container that ran, and what it had made by then."""
-        if self._steps.container is not None:
-            self._daemon.remove_container(self._steps.container)
-        self._daemon.remove(self._request.tag)
-        for layer in reversed(self._steps.layers):
-            found = self._daemon.find(layer)
-            if found is not None and not found.tags:
-                self._daemon.remove(layer)
-
-    def _follow(self, client: APIClient, context: Iterator[bytes]) -> None:
-        request = self._request
-        events = client.build(
-            # requests sends what is iterable as it comes, though the SDK's types ask for a file.
-            fileobj=cast("IO[bytes]", context),
-            custom_context=True,
-            decode=True,
-            tag=request.tag,
-            dockerfile=request.dockerfile,
-            buildargs=dict(request.arguments),
-            nocache=not request.cached,
-            rm=True,
-            forcerm=True,
-        )
-        for event in events:
-            self._take(event)
-        if self.stopped.is_set():
-            raise OperationCancelledError
-        self._show(self._steps.end())
-
-    def _take(self, event: Mapping[str, object]) -> None:
-        if complaint := event.get("error") or event.get("message"):
-            self._show(self._steps.end())
-            raise self._steps.failure(str(complaint))
-        if "status" in event:
-            self._show(self._steps.pulling(str(event["status"]), layer=str(event.get("id", ""))))
-        if "stream" in event:
-            self._show(self._steps.read(str(event["stream"])))
-
-    def _show(self, lines: list[str]) -> None:
-        for line in lines:
-            self._say(line)
-
-    def _began(self, response: Response, *_: object, **__: object) -> None:
-        with self._lock:
-            self._response = response
-        if self.stopped.is_set():
-            self.stop()
-
-    def _close(self) -> None:
-        with self._lock:
-            if self._response is not None:
-                self._response.close()
-                self._response = None
+    def hang_up(self) -> None:
+        """Ask no more; whoever reads wakes up. For any thread, at any time."""
+        with suppress(ValueError, RuntimeError, OSError):
+            self._answer.raw.shutdown()
 
 
-def unavailable(error: Exception) -> EngineUnavailableError:
-    """Return the error for a Docker that does not answer."""
-    return EngineUnavailableError(
-        f"Docker does not answer ({error}); what runs is left as it is. Start it, and push again."
-    )
+def _parameters(request: ImageRequest, session: str) -> dict[str, str]:
+    return {
+        "version": _BUILDKIT,
+        "remote": "client-session",
+        "session": session,
+        "buildid": session,
+        "t": request.tag,
+        "buildargs": json.dumps(dict(request.arguments)),
+        "labels": json.dumps(dict(request.labels)),
+        **({} if request.cached else {"nocache": "1"}),
+    }
 
 
-def _knock(address: str) -> None:
-    """Raise OSError where nobody listens on a unix socket, since the SDK would leave its own one open then, or where
-    nobody answers, which the SDK would take as long to find out as a build may take."""
-    scheme, _, path = address.partition("://")
-    if scheme in ("unix", "http+unix"):
-        with socket.socket(socket.AF_UNIX) as door:
-            door.settimeout(_PING_LIMIT)
-            door.connect(path)
-            door.sendall(_PING)
-            if not door.recv(len(_PING)):
-                raise ConnectionResetError("it ended the connection")
+def _url(client: APIClient, path: str) -> str:
+    """Return the address of what the SDK has no method for, or not all of it."""
+    return f"{client.base_url}/v{client.api_version}/{path}"
 
 
-def _build_error(error: Exception) -> PaasError:
-    if isinstance(error, APIError):
-        return sentence(str(error.explanation or error))
-    return unavailable(error)
+def _refused(answer: Response) -> PaasError:
+    try:
+        said = str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        said = answer.text
+    return no_buildkit(said) if _NO_BUILDKIT.search(said) else sentence(said)
 
 
 def _found(document: _Document) -> FoundImage:

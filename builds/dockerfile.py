@@ -22,15 +22,15 @@ VENV = "/opt/venv"
 UV = "/opt/uv/bin/uv"
 UV_CACHE = "/tmp/uv"  # noqa: S108 - in the image, like all paths here
 NPM_CACHE = "/tmp/npm"  # noqa: S108 - the same
-_UV_UNCACHED = ("UV_NO_CACHE=1",)
-_UV_CACHED = (f"UV_CACHE_DIR={UV_CACHE}", "UV_LINK_MODE=copy")
-"""The cache is another filesystem while a build runs, so nothing of it can be linked."""
 _UV_SETTINGS = (
+    f"UV_CACHE_DIR={UV_CACHE}",
+    "UV_LINK_MODE=copy",
     "UV_PYTHON_DOWNLOADS=never",
     f"UV_PROJECT_ENVIRONMENT={VENV}",
     "UV_SYSTEM_CERTS=1",
 )
-"""Arguments, not variables: no instance has them. The base image's certificates count, as a company's has its own."""
+"""Arguments, not variables: no instance has them. The base image's certificates count, as a company's has its own. The
+cache is another filesystem while a build runs, so nothing of it can be linked."""
 
 _HEADER = "# Made by mini. To go on with it by hand, commit it as Dockerfile.\n"
 _COPY = f"COPY --chown={USER}:{USER}"
@@ -44,9 +44,9 @@ class Choices:
 
     bases: BaseImages
     uv: str
+    caches: str
+    """What the caches of downloads are called (`builds.caches`)."""
     indexes: tuple[str, ...] = ()
-    caches: str = ""
-    """What the caches of downloads are called (`builds.caches`); empty where the builder keeps none between builds."""
 
     @property
     def python_indexes(self) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def _python(plan: PythonPlan, choices: Choices, assets: str = "") -> list[str]:
         *(f"ARG {each}" for each in choices.python_indexes),
         _install_uv(choices),
         *_as_user({"PATH": f"{VENV}/bin:$PATH", "VIRTUAL_ENV": VENV}),
-        *(f"ARG {each}" for each in (*(_UV_CACHED if choices.caches else _UV_UNCACHED), *_UV_SETTINGS)),
+        *(f"ARG {each}" for each in _UV_SETTINGS),
         *first,
         _run(_python_dependencies(plan, choices), mount=_cache(UV_CACHE, choices)),
         *([] if local else [everything]),
@@ -116,8 +116,6 @@ def _python_dependencies(plan: PythonPlan, choices: Choices) -> list[str]:
 
 def _node(plan: NodePlan, choices: Choices, *, stage: str = "") -> list[str]:
     install = f"npm {' '.join(install_command(plan))} --cache {NPM_CACHE}"
-    mount = _cache(NPM_CACHE, choices)
-    installed = _run([install], mount=mount) if mount else _run([install, f"rm -rf {NPM_CACHE}"])
     local = plan.local or not _plain_paths(plan.inputs)
     environment = {"PATH": "/app/node_modules/.bin:$PATH", "NODE_ENV": "production"}
     return [
@@ -126,7 +124,7 @@ def _node(plan: NodePlan, choices: Choices, *, stage: str = "") -> list[str]:
         *_as_user(environment),
         *(f"ARG {name}" for name in choices.node_indexes),
         *([f"{_COPY} . ."] if local else _copies(plan.inputs)),
-        installed,
+        _run([install], mount=_cache(NPM_CACHE, choices)),
         *([] if local else [f"{_COPY} . ."]),
         *(["RUN npm run build"] if plan.has_build else []),
     ]
@@ -143,10 +141,7 @@ def _as_user(environment: Mapping[str, str]) -> list[str]:
 
 
 def _cache(folder: str, choices: Choices) -> str:
-    """Return what mounts the app's own cache at a folder, nothing where downloads are not kept. Without an id it would
-    be everybody's."""
-    if not choices.caches:
-        return ""
+    """Return what mounts the app's own cache at a folder. Without an id it would be everybody's."""
     id = f"{choices.caches}-{posixpath.basename(folder)}"
     return f"--mount=type=cache,id={id},target={folder},uid={USER},gid={USER} "
 

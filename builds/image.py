@@ -12,14 +12,13 @@ from datetime import datetime
 
 from builds.arguments import build_arguments
 from builds.base import Built, Say
-from builds.buildx import Buildx
+from builds.buildkit import ImageBuild
 from builds.caches import cache_name
-from builds.context import DOCKERFILE
-from builds.daemon import Daemon, FoundImage, ImageBuild, ImageRequest
+from builds.daemon import Daemon, FoundImage, ImageRequest
 from builds.recipe import Recipe, read_recipe
 from builds.relay import Relay
 from builds.source import Source
-from builds.steps import LayerGoneError, StepFailedError
+from builds.steps import StepFailedError
 from paas.domain.build import Artifact, Build, Image
 from paas.errors import BuildFailedError, EngineUnavailableError
 from paas.settings import Settings
@@ -30,9 +29,10 @@ HOME_LABEL = "mini.image.home"
 
 _AT_ONCE = 4
 """Builds that run at once: each holds a thread, and the rest of the control plane needs those too."""
+_MIB = 1024 * 1024
 
 _STOP_LIMIT = 10.0
-"""Seconds that a cancelled build may take to let go of its thread; where Docker hangs, its own limit ends it."""
+"""Seconds that Docker may take to end a cancelled build, and then the build to let go of its thread."""
 
 
 class ImageBuilder:
@@ -45,32 +45,37 @@ class ImageBuilder:
         self._home_id = home_id
         self._environ = environ
         self._daemon = Daemon(environ)
-        self._buildx = Buildx(environ, scratch=settings.cache / "contexts")
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
         """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt."""
         await in_thread(self._daemon.knock)
         arguments = await in_thread(build_arguments, self._settings, self._environ)
-        buildx = await self._buildx.works()
-        caches = await in_thread(cache_name, self._settings.cache, build.app) if buildx else ""
+        caches = await in_thread(cache_name, self._settings.cache, build.app)
         recipe = await in_thread(read_recipe, source, self._settings, arguments, caches=caches)
         for line in recipe.news:
             say(line)
         request = ImageRequest(
             tag=f"{self._repository}/{build.app}:{build.commit[:12]}-{build.id}",
-            dockerfile=DOCKERFILE,
+            labels=self._labels(build),
             arguments=recipe.arguments,
             cached=not salt,
             limit=self._settings.build_limit,
         )
-        run = self._run_buildx if buildx else self._run_classic
+        running = ImageBuild(
+            self._daemon,
+            request,
+            {"dockerfile": recipe.context.recipe, "context": lambda: recipe.context.files(source)},
+            key=caches,
+            modified=int(build.created_at.timestamp() * 1e6) * 1000,
+            say=Relay(say),
+        )
         async with self._free:
             try:
-                await run(request, recipe, source, build=build, say=say)
+                image = await self._run(running, request)
             except StepFailedError as error:
                 raise recipe.explained(error) from error
-        return Built(await self._made(request, recipe), recipe.manifest)
+        return Built(await self._made(image, request, recipe), recipe.manifest)
 
     async def has(self, artifact: Artifact) -> bool:
         """Return whether Docker still has the image; raises EngineUnavailableError where it does not say."""
@@ -105,59 +110,38 @@ class ImageBuilder:
             "mini.image.commit": build.commit,
         }
 
-    async def _run_buildx(
-        self, request: ImageRequest, recipe: Recipe, source: Source, *, build: Build, say: Say
-    ) -> None:
-        context, modified = recipe.context(self._labels(build)), int(build.created_at.timestamp())
+    async def _run(self, running: ImageBuild, request: ImageRequest) -> str:
+        """Build, and return the image's id. Cancelling it ends the build in Docker too."""
+        task = asyncio.ensure_future(in_thread(running.run))
         try:
-            await self._buildx.build(request, context, source, modified=modified, say=say)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
-            with suppress(EngineUnavailableError):
-                await asyncio.shield(in_thread(self._daemon.remove, request.tag))
+            await asyncio.shield(self._end(running, task, request))
             raise
 
-    async def _run_classic(
-        self, request: ImageRequest, recipe: Recipe, source: Source, *, build: Build, say: Say
-    ) -> None:
-        """Build, and once more where somebody's removal of an image took a layer away that was just found cached."""
-        try:
-            await self._attempt(request, recipe, source, build=build, say=say)
-        except LayerGoneError:
-            say("A cached layer is gone; building again")
-            await self._attempt(request, recipe, source, build=build, say=say)
-
-    async def _attempt(
-        self, request: ImageRequest, recipe: Recipe, source: Source, *, build: Build, say: Say
-    ) -> None:
-        running = ImageBuild(self._daemon, request, say=Relay(say))
-        modified = int(build.created_at.timestamp())
-        files = recipe.context(self._labels(build)).stream(source, modified=modified, stop=running.stopped)
-        task = asyncio.ensure_future(in_thread(running.run, files))
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.shield(_end(running, task))
-            raise
-
-    async def _made(self, request: ImageRequest, recipe: Recipe) -> Image:
-        found = await in_thread(self._daemon.find, request.tag)
-        if found is None:
-            raise EngineUnavailableError("Docker ended the build and has no image of it. Push again.")
-        if refusal := self._refusal(found, recipe):
+    async def _end(self, running: ImageBuild, task: asyncio.Future[str], request: ImageRequest) -> None:
+        with suppress(EngineUnavailableError):
+            await in_thread(running.stop)
+            await asyncio.wait({task}, timeout=_STOP_LIMIT)
+        await in_thread(running.hang_up)
+        await asyncio.wait({task}, timeout=_STOP_LIMIT)
+        if task.done():
+            task.exception()
+        with suppress(EngineUnavailableError):
             await in_thread(self._daemon.remove, request.tag)
-            raise BuildFailedError(refusal)
-        return Image(found.id, request.tag, port=_own_port(found) if recipe.runs_own_command else None)
 
-    def _refusal(self, found: FoundImage, recipe: Recipe) -> str | None:
-        if found.labels.get(HOME_LABEL) != self._home_id:
-            return "The Dockerfile's last line goes on past the end of the file: it ends with `\\`. End the instruction."
+    async def _made(self, id: str, request: ImageRequest, recipe: Recipe) -> Image:
+        found = await in_thread(self._daemon.find, id)
+        if found is None:
+            raise EngineUnavailableError("The image was removed as soon as it was built. Push again.")
         if recipe.runs_own_command and not found.command:
-            return (
+            await in_thread(self._daemon.remove, request.tag)
+            raise BuildFailedError(
                 "The Dockerfile has no CMD and the commit no Procfile, so mini cannot know what to run. End the "
                 'Dockerfile with a line such as `CMD ["./server"]`, or add a Procfile with a line such as '
                 "`web: ./server --host $HOST --port $PORT`."
             )
-        return None
+        return Image(found.id, request.tag, port=_own_port(found) if recipe.runs_own_command else None)
 
     def _is_own(self, tag: str) -> bool:
         return tag.startswith(f"{self._repository}/")
@@ -165,15 +149,6 @@ class ImageBuilder:
     @property
     def _repository(self) -> str:
         return f"mini/{self._home_id}"
-
-
-async def _end(running: ImageBuild, task: asyncio.Future[None]) -> None:
-    running.stop()
-    await asyncio.wait({task}, timeout=_STOP_LIMIT)
-    if task.done():
-        task.exception()
-    with suppress(EngineUnavailableError):
-        await in_thread(running.sweep)
 
 
 def _own_port(image: FoundImage) -> int | None:

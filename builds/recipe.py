@@ -32,10 +32,10 @@ class Recipe:
     detected: Detected | None = None
     """What the Dockerfile was generated for; None where it is the commit's own."""
 
-    def context(self, labels: Mapping[str, str]) -> Context:
-        """Return what to send for an image with these labels: one step, where Docker's own option takes one each."""
-        pairs = " ".join(f'{name}="{value}"' for name, value in labels.items())
-        return Context(f"{self.dockerfile}\nLABEL {pairs}\n", self.without)
+    @property
+    def context(self) -> Context:
+        """What to send."""
+        return Context(self.dockerfile, self.without)
 
     @property
     def runs_own_command(self) -> bool:
@@ -58,7 +58,7 @@ class Recipe:
 
 
 def read_recipe(source: Source, settings: Settings, arguments: Arguments, *, caches: str) -> Recipe:
-    """Return how the commit is built, with `caches` that outlive the build where these have a name; raises
+    """Return how the commit is built, with `caches` of downloads of that name; raises
     BuildFailedError saying what to write where it cannot be known."""
     limit = settings.max_instances_per_type
     written = source.text(_DOCKERFILE, limit=_MAX_DOCKERFILE)
@@ -78,7 +78,7 @@ def _own(dockerfile: str, manifest: Manifest, arguments: Arguments) -> Recipe:
 def _generated(detected: Detected, settings: Settings, arguments: Arguments, *, caches: str) -> Recipe:
     node = detected.node is not None
     passed = arguments.for_languages(python=detected.python is not None, node=node)
-    choices = Choices(settings.base_images, uv_version(), tuple(passed.indexes), caches=caches)
+    choices = Choices(settings.base_images, uv_version(), caches, indexes=tuple(passed.indexes))
     return Recipe(
         detected.manifest,
         generate(detected, choices),

@@ -1,33 +1,24 @@
-"""The words of Docker's builder: its steps as `mini push` shows them, and its failures as sentences. No I/O is here."""
+"""The words of a build: its steps as `mini push` shows them, and its failures as sentences. No I/O is here."""
 
 import errno
 import os
 import re
 from collections import deque
+from collections.abc import Iterator
 
+from builds.trace import Printed, Trace, Vertex
 from paas.errors import BuildFailedError, DiskFullError, PaasError
 
-_STEP = re.compile(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
-_NOISE = re.compile(
-    r" ---> (?:Running in )?[0-9a-f]{12}|Removing intermediate container [0-9a-f]{12}"
-    r"|Successfully (?:built|tagged) .*|\[Warning\] One or more build-args .*"
-)
-_BUILDERS_OWN = re.compile(r"Step \d+/\d+ : | ---> |Removing intermediate container [0-9a-f]{12}\n")
-_FOREIGN = re.compile(r"FROM (?:--\S+ )?(\S+)|COPY .*--from=(\S+)", re.IGNORECASE)
-_DEFAULT = re.compile(r"ARG (\w+)=[\"']?([^\"']+)[\"']?", re.IGNORECASE)
-_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
-_CONTAINER = re.compile(r" ---> Running in ([0-9a-f]{12})")
-_LAYER = re.compile(r" ---> ([0-9a-f]{12})")
+_STEP = re.compile(r"\[((?:\S+ )?(\d+/\d+))\] (.*)", re.DOTALL)
+_FOREIGN = re.compile(r"(?:\[internal\] load metadata for|resolve image config for|FROM) (\S+)")
+_PUBLIC = re.compile(r"\bdocker\.io/(?:library/)?")
+_EXIT = re.compile(r"exit code: (\d+)$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_CACHED = " ---> Using cache"
-_RETURNED = re.compile(r"The command '(.*)' returned a non-zero code: (\d+)", re.DOTALL)
-_NO_IMAGE = re.compile(
-    r"pull access denied|manifest (?:for \S+ )?(?:not found|unknown)|repository does not exist|not found: manifest"
-    r"|dial tcp|no such host|connection refused|i/o timeout|TLS handshake|x509:|unauthorized|toomanyrequests"
-    r"|Client\.Timeout"
+_SOLVER = re.compile(
+    r"(?:failed to solve(?: with frontend \S+)?: |failed to create LLB definition: |failed to compute cache key: "
+    r"|rpc error: code = \w+ desc = )+"
 )
-_NEEDS_BUILDKIT = re.compile(r"requires BuildKit|unknown flag: (?:mount|link|parents|exclude)")
-_LAYER_GONE = re.compile(r"unknown parent image ID|layer does not exist")
+_CANCELLED = "context canceled"
 _KEPT_LINES = 60
 _LINE_LIMIT = 64 * 1024
 
@@ -42,122 +33,122 @@ class StepFailedError(BuildFailedError):
         """The last lines that it printed."""
 
 
-class LayerGoneError(BuildFailedError):
-    """A cached layer was removed in the middle of a build, with the last image that had it."""
-
-
 class Steps:
-    """Follows one build by what it says. `appended` is how many steps of its own mini has added at the end."""
+    """Follows one build by what is told of it. Steps are numbered by stage, and run side by side where they can."""
 
-    def __init__(self, *, appended: int) -> None:
-        self._appended = appended
-        self._rest = ""
-        self._defaults: dict[str, str] = {}
-        self._number = 0
-        self._step = ""
-        self._instruction = ""
-        self._waiting: str | None = None
-        self._cached: list[int] = []
-        self._is_own = False
-        self._is_given = False
-        """Whether the step's image was there before: a base, or one from the cache."""
-        self._kept: deque[str] = deque(maxlen=_KEPT_LINES)
-        self.container: str | None = None
-        """The container that ran last."""
-        self.layers: list[str] = []
-        """The images without a name that this build has made, one for each step that was not cached."""
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._over: set[str] = set()
+        self._shown: str | None = None
+        self._cached: list[str] = []
+        self._rest: dict[tuple[str, int], bytes] = {}
+        self._kept: dict[str, deque[str]] = {}
+        self._failed: Vertex | None = None
 
-    def read(self, text: str) -> list[str]:
-        """Return the lines to show for a piece of output, which may begin and end anywhere."""
-        if self._rest and _BUILDERS_OWN.match(text):
-            # What a command printed last need not end in a line's end.
-            text = f"\n{text}"
-        *whole, self._rest = (self._rest + _COLOUR.sub("", text)).split("\n")
-        if len(self._rest) > _LINE_LIMIT:
-            whole, self._rest = [*whole, self._rest], ""
-        return [line for each in whole for line in self._line(each.rstrip("\r"))]
-
-    def pulling(self, status: str, *, layer: str) -> list[str]:
-        """Return the lines to show for a message about a base image that is fetched."""
-        news = status.startswith(("Pulling from", "Status:")) or (status == "Pull complete" and bool(layer))
-        shown = f"{status.removeprefix('Status: ')} {layer}".strip()
-        return [*self._flush(), shown] if news else self._flush()
+    def read(self, trace: Trace) -> list[str]:
+        """Return the lines to show for a report."""
+        begun = [line for vertex in trace.vertexes if not vertex.completed for line in self._begin(vertex)]
+        printed = [line for piece in trace.printed for line in self._print(piece)]
+        ended = [line for vertex in trace.vertexes if vertex.completed for line in self._end(vertex)]
+        return [*begun, *printed, *ended]
 
     def end(self) -> list[str]:
         """Return what is left to show."""
-        return self.read("\n") if self._rest else self._flush()
+        left = [line for vertex in {vertex for vertex, _ in self._rest} for line in self._finish(vertex)]
+        return [*left, *self._take_cached()]
 
-    def failure(self, message: str) -> PaasError:
+    def failure(self, complaint: str) -> PaasError:
         """Return the error for what the builder complained about last."""
-        if returned := _RETURNED.search(message):
-            lines = tuple(self._kept)
-            if any(os.strerror(errno.ENOSPC) in line for line in lines):
-                return disk_full()
-            return StepFailedError(
-                self._step, instruction=self._instruction, code=int(returned[2]), lines=lines
-            )
-        meant = _VARIABLE.sub(lambda name: self._defaults.get(name[1], name[0]), self._instruction)
-        return sentence(message, step=self._step, instruction=meant)
+        failed = self._failed
+        if failed is None:
+            return sentence(complaint)
+        if (image := foreign_image(failed)) is not None:
+            return no_base(image, failed.error)
+        step = _STEP.fullmatch(failed.name)
+        if step is None:
+            return sentence(complaint)
+        title = f"Step {step[1]}, `{_one_line(step[3])[:200]}`,"
+        if (code := _EXIT.search(failed.error)) is None:
+            return sentence(failed.error, step=title)
+        lines = tuple(self._kept.get(failed.digest, ()))
+        if any(_fills_disk(line) for line in lines):
+            return disk_full()
+        return StepFailedError(title, instruction=_one_line(step[3]), code=int(code[1]), lines=lines)
 
-    def _line(self, line: str) -> list[str]:
-        if step := _STEP.fullmatch(line):
-            self._begin(int(step[1]), int(step[2]) - self._appended, instruction=step[3])
-            return []
-        if line == _CACHED and self._waiting is not None:
-            self._waiting = None
-            self._is_given = True
-            self._cached.append(self._number)
-            return []
-        if (layer := _LAYER.fullmatch(line)) and not self._is_given:
-            self.layers.append(layer[1])
-        if container := _CONTAINER.fullmatch(line):
-            self.container = container[1]
-        if _NOISE.fullmatch(line):
-            return self._flush() if self._waiting is not None else []
-        if self._is_own:
-            return []
-        self._kept.append(line)
-        return [*self._flush(), line]
+    def _begin(self, vertex: Vertex) -> list[str]:
+        self._names[vertex.digest] = vertex.name
+        return self._name(vertex.digest) if vertex.started and not vertex.cached else []
 
-    def _begin(self, number: int, total: int, *, instruction: str) -> None:
-        self._number, self._is_own = number, number > total
-        self._is_given = instruction.upper().startswith("FROM ")
-        if not self._is_own:
-            shown = " ".join(instruction.split())
-            if default := _DEFAULT.fullmatch(shown):
-                self._defaults[default[1]] = default[2]
-            self._step, self._instruction = f"Step {number}/{total}, `{shown[:200]}`,", shown
-            # What is said next tells whether it was cached.
-            self._waiting = f"Step {number}/{total}: {shown}"
-            self._kept.clear()
+    def _end(self, vertex: Vertex) -> list[str]:
+        self._names[vertex.digest] = vertex.name
+        if vertex.digest in self._over:
+            return []
+        self._over.add(vertex.digest)
+        if vertex.error:
+            if self._failed is None and not vertex.error.endswith(_CANCELLED):
+                self._failed = vertex
+                return [*self._name(vertex.digest), *self._finish(vertex.digest)]
+            return [*self._finish(vertex.digest)]
+        step = _STEP.fullmatch(vertex.name)
+        if step is not None and vertex.cached and not step[3].startswith("FROM "):
+            self._cached.append(step[1])
+            return []
+        return [*self._name(vertex.digest), *self._finish(vertex.digest)]
 
-    def _flush(self) -> list[str]:
-        """Return the line of the step that has begun, after one line for all the cached ones before it."""
+    def _print(self, piece: Printed) -> Iterator[str]:
+        key = (piece.vertex, piece.stream)
+        *whole, rest = (self._rest.get(key, b"") + piece.message).split(b"\n")
+        if len(rest) > _LINE_LIMIT:
+            whole, rest = [*whole, rest], b""
+        self._rest[key] = rest
+        for line in whole:
+            yield from self._line(piece.vertex, line)
+
+    def _finish(self, vertex: str) -> Iterator[str]:
+        """Yield what a step printed last, which need not end in a line's end."""
+        for key in [key for key in self._rest if key[0] == vertex]:
+            if rest := self._rest.pop(key):
+                yield from self._line(vertex, rest)
+
+    def _line(self, vertex: str, line: bytes) -> list[str]:
+        text = _COLOUR.sub("", line.decode(errors="replace")).rstrip("\r")
+        self._kept.setdefault(vertex, deque(maxlen=_KEPT_LINES)).append(text)
+        return [*self._name(vertex), text]
+
+    def _name(self, digest: str) -> list[str]:
+        """Return the line of a step, after one line for the cached ones before, unless it was the last shown."""
+        step = _STEP.fullmatch(self._names.get(digest, ""))
+        if step is None or self._shown == digest:
+            return []
+        self._shown = digest
+        return [*self._take_cached(), f"Step {step[1]}: {_PUBLIC.sub('', _one_line(step[3]))}"]
+
+    def _take_cached(self) -> list[str]:
         cached, self._cached = self._cached, []
-        waiting, self._waiting = self._waiting, None
-        lines = []
-        if cached:
-            which = f"Steps {cached[0]} to {cached[-1]} are" if len(cached) > 1 else f"Step {cached[0]} is"
-            lines.append(f"{which} cached")
-        return lines if waiting is None else [*lines, waiting]
+        if len(cached) > 1:
+            return [f"Steps {cached[0]} to {cached[-1]} are cached"]
+        return [f"Step {cached[0]} is cached"] if cached else []
 
 
-def sentence(message: str, *, step: str = "", instruction: str = "") -> PaasError:
+def pull_news(status: str, *, layer: str) -> list[str]:
+    """Return the lines to show for what Docker says of an image that is fetched."""
+    news = status.startswith(("Pulling from", "Status:")) or (status == "Pull complete" and bool(layer))
+    return [f"{status.removeprefix('Status: ')} {layer}".strip()] if news else []
+
+
+def foreign_image(vertex: Vertex) -> str | None:
+    """Return the image that a step of BuildKit's own is about to look up, as people name it."""
+    found = _FOREIGN.fullmatch(vertex.name)
+    return _PUBLIC.sub("", found[1]) if found else None
+
+
+def sentence(message: str, *, step: str = "") -> PaasError:
     """Return the error for a complaint of Docker's builder that is not a command's."""
-    said = " ".join(message.split())
-    if os.strerror(errno.ENOSPC).lower() in said.lower():
+    said = _SOLVER.sub("", _one_line(message))
+    if _fills_disk(said):
         return disk_full()
-    foreign = _FOREIGN.match(instruction)
-    if foreign is not None and _NO_IMAGE.search(said):
-        return no_base(foreign[1] or foreign[2], said)
-    if _NEEDS_BUILDKIT.search(said):
-        return BuildFailedError(
-            f"{step or 'The Dockerfile'} needs BuildKit, and without `docker buildx` mini builds with Docker's classic "
-            f"builder: {said}. Install buildx, or write the step without it."
-        )
     where = f"{step} failed" if step else "The Dockerfile cannot be built"
-    kind = LayerGoneError if _LAYER_GONE.search(said) else BuildFailedError
-    return kind(f"{where}: {said.rstrip('.')}.")
+    return BuildFailedError(f"{where}: {said.rstrip('.')}.")
 
 
 def disk_full() -> DiskFullError:
@@ -175,3 +166,11 @@ def no_base(image: str, said: str) -> BuildFailedError:
         f"`docker pull {image}`, or build on another one: the FROM line of a Dockerfile, or for apps without one "
         "MINI_BASE_PYTHON, MINI_BASE_NODE or MINI_BASE_PLAIN."
     )
+
+
+def _fills_disk(line: str) -> bool:
+    return os.strerror(errno.ENOSPC).lower() in line.lower()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -42,11 +42,6 @@ needs_docker = pytest.mark.skipif(
 )
 
 
-def has_buildx() -> bool:
-    """Return whether the docker command builds by BuildKit: the same tests hold for both of Docker's builders."""
-    return "Driver:" in docker("buildx", "inspect", "default", check=False) if is_here() else False
-
-
 def image_with(files: Mapping[str, str], *, label: str, lines: str = "") -> Image:
     """Return an image of Python with these files at its root, and with more lines of a Dockerfile."""
     with tempfile.TemporaryDirectory() as folder:

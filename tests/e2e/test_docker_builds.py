@@ -31,7 +31,7 @@ from paas.errors import (
 )
 from paas.settings import BaseImages, Settings
 from paas.store.database import Store
-from tests.dockerd import NODE, PYTHON, docker, has_buildx, inspect, needs_docker
+from tests.dockerd import NODE, PYTHON, docker, inspect, needs_docker
 from tests.eventually import eventually_async
 from tests.unit.builds.repos import WorkTree, git
 
@@ -250,7 +250,6 @@ async def test_two_exposed_ports_are_no_choice(shop: Workshop) -> None:
         pytest.param("FRM x\n", "unknown instruction: FRM", id="a typing error"),
         pytest.param(" \n", "The Dockerfile is empty", id="nothing in it"),
         pytest.param(f"FROM {PYTHON}\nCOPY nothing /\n", "Step 2/2, `COPY nothing /`, failed: .*nothing", id="a missing file"),
-        pytest.param(f"FROM {PYTHON}\nCMD x \\", "goes on past the end of the file", id="an open end"),
         pytest.param("ARG BASE=mini-test/absent:1\nFROM $BASE\n", "base image mini-test/absent:1 .*docker pull mini-test/absent:1", id="no base"),
     ],
 )  # fmt: skip
@@ -262,13 +261,12 @@ async def test_a_dockerfile_that_cannot_be_built_is_explained_and_leaves_no_imag
     assert shop.tags() == []
 
 
-async def test_a_step_that_only_the_other_builder_knows_is_built_by_it_or_explained(shop: Workshop) -> None:
-    files: Files = {"Dockerfile": f"FROM {PYTHON}\nRUN --mount=type=cache,target=/x true\nCMD x\n"}
-    if has_buildx():
-        await shop.build(files)
-    else:
-        with pytest.raises(BuildFailedError, match=r"needs BuildKit.*Install buildx"):
-            await shop.build(files)
+async def test_a_cache_of_the_dockerfile_outlives_the_build(shop: Workshop) -> None:
+    for number in (1, 2):
+        mount = f"--mount=type=cache,id={shop.home_id},target=/kept"
+        command = f"echo {number} >> /kept/numbers && cat /kept/numbers > /numbers"
+        image, _ = await shop.build({"Dockerfile": f"FROM {PYTHON}\nRUN {mount} {command}\nCMD x\n"})
+    assert running(image, "cat", "/numbers").split() == ["1", "2"]
 
 
 async def test_a_base_image_that_is_out_of_reach_is_named_with_its_setting(shop: Workshop) -> None:

@@ -19,8 +19,8 @@ from docker.types import IPAMConfig, IPAMPool
 from docker.utils import kwargs_from_env
 
 from paas.engines.docker import hijack, labels, state
-from paas.engines.docker.hijack import Door, Stream, unreachable
-from paas.engines.docker.ping import ping
+from paas.engines.docker.door import Door, unreachable
+from paas.engines.docker.hijack import Stream
 from paas.engines.docker.spec import Config
 from paas.errors import (
     ConflictError,
@@ -30,6 +30,7 @@ from paas.errors import (
     PaasError,
     RunFailedError,
 )
+from paas.threads import in_thread
 
 T = TypeVar("T")
 
@@ -40,8 +41,8 @@ LIMIT = 10.0
 _SLOWER = 3
 """How much more making, starting and removing containers may take, which a busy machine does slowly."""
 
+_PING_LIMIT = 1.0
 _THREADS = 8
-_DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 _CONFLICT, _FORBIDDEN, _SERVER_ERROR = 409, 403, 500
 _MEANINGS = (
     ("no space left on device", DiskFullError),
@@ -55,8 +56,8 @@ class Daemon:
     """One Docker daemon: the one that `environ` names by DOCKER_HOST, else this machine's."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ, *, limit: float = LIMIT) -> None:
-        self._address = environ.get("DOCKER_HOST") or _DEFAULT_ADDRESS
-        self._options = kwargs_from_env(dict(environ) or {"DOCKER_HOST": ""})
+        self._environ = dict(environ)
+        self._options = kwargs_from_env(self._environ or {"DOCKER_HOST": ""})
         self._limit = limit
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="mini-docker")
         self._connecting = threading.Lock()
@@ -69,11 +70,10 @@ class Daemon:
 
     async def silence(self) -> str | None:
         """Return why it does not answer right now; None where it does."""
-        door = Door.of(self._address)
         try:
-            await ping(door)
-        except (OSError, TimeoutError) as error:
-            return unreachable(door, error).message
+            await in_thread(self._door.ping, _PING_LIMIT)
+        except OSError as error:
+            return unreachable(self._door, error).message
         return None
 
     async def image(self, digest: str) -> state.ImageConfig | None:
@@ -136,7 +136,7 @@ class Daemon:
         """Return the container's output from now on, and its input where asked; raises NotFoundError."""
         api = await self._in_thread(self._connected, self._limit)
         path = f"/v{api.api_version}/containers/{container}/attach"
-        return await hijack.attach(Door.of(self._address), path, stdin=stdin, within=self._limit)
+        return await hijack.attach(self._door, path, stdin=stdin, within=self._limit)
 
     # -- networks -------------------------------------------------------------------------------------------
     async def networks(self) -> list[state.Network]:
@@ -171,6 +171,10 @@ class Daemon:
             self._api.close()
 
     # -- asking ---------------------------------------------------------------------------------------------
+    @property
+    def _door(self) -> Door:
+        return Door.named_by(self._environ)
+
     async def _ask(self, call: Callable[[docker.APIClient], T]) -> T:
         """Return an answer that the daemon owes; one that it refuses is as good as none."""
         try:
@@ -197,12 +201,12 @@ class Daemon:
             async with asyncio.timeout(limit):
                 return await loop.run_in_executor(self._pool, _translated, call)
         except (TimeoutError, requests.RequestException, DockerException, OSError) as error:
-            raise unreachable(Door.of(self._address), error) from error
+            raise unreachable(self._door, error) from error
 
     def _connected(self) -> docker.APIClient:
         with self._connecting:
             if self._api is None:
-                Door.of(self._address).knock(self._limit)
+                self._door.ping(self._limit)
                 self._api = docker.APIClient(
                     version="auto", timeout=int(LIMIT * _SLOWER), max_pool_size=_THREADS, **self._options
                 )

@@ -6,58 +6,15 @@ The SDK gives the socket behind its own buffer, in which the first frames may be
 import asyncio
 import json
 import socket
-from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from paas.errors import EngineUnavailableError, NotFoundError, UnsupportedError
+from paas.engines.docker.door import Door, unreachable
+from paas.errors import EngineUnavailableError, NotFoundError
 
 _BLOCK = 64 * 1024
 _HEAD_LIMIT = 64 * 1024
 _NEVER_DETACH = ",".join(["%FF"] * 4)
 """Docker leaves an attachment at ctrl-p ctrl-q unless other keys are named: bytes that no UTF-8 text has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where a daemon listens: a socket's path, or a host and port."""
-
-    path: str = ""
-    host: str = ""
-    port: int = 0
-
-    @classmethod
-    def of(cls, address: str) -> "Door":
-        """Return the door of an address such as unix:///var/run/docker.sock or tcp://127.0.0.1:2375.
-
-        Raises UnsupportedError for anything else: an instance's output needs a plain connection.
-        """
-        parts = urlsplit(address)
-        if parts.scheme in ("unix", "http+unix"):
-            return cls(path=f"/{parts.netloc}{parts.path}".replace("//", "/"))
-        if parts.scheme in ("tcp", "http") and parts.hostname and parts.port:
-            return cls(host=parts.hostname, port=parts.port)
-        raise UnsupportedError(
-            f"mini needs a Docker daemon on this machine; DOCKER_HOST is {address}. Use unix:// or tcp://."
-        )
-
-    def __str__(self) -> str:
-        return self.path or f"{self.host}:{self.port}"
-
-    @property
-    def family(self) -> socket.AddressFamily:
-        """The kind of its address."""
-        return socket.AF_UNIX if self.path else socket.AF_INET6 if ":" in self.host else socket.AF_INET
-
-    @property
-    def address(self) -> str | tuple[str, int]:
-        """Its address as sockets take it."""
-        return self.path or (self.host, self.port)
-
-    def knock(self, within: float) -> None:
-        """Raise OSError where nobody listens. The SDK would leave its socket open then."""
-        with socket.socket(self.family) as probe:
-            probe.settimeout(within)
-            probe.connect(self.address)
 
 
 class Stream:
@@ -115,7 +72,7 @@ async def attach(door: Door, path: str, *, stdin: bool, within: float) -> Stream
     )
     try:
         async with asyncio.timeout(within):
-            connection = await connected(door)
+            connection = await door.connected()
             try:
                 return await _upgraded(connection, request)
             except BaseException:
@@ -123,19 +80,6 @@ async def attach(door: Door, path: str, *, stdin: bool, within: float) -> Stream
                 raise
     except (OSError, TimeoutError) as error:
         raise unreachable(door, error) from error
-
-
-async def connected(door: Door) -> socket.socket:
-    """Return a connection to a daemon for the event loop; raises OSError."""
-    connection = socket.socket(door.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        if not door.path:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        await asyncio.get_running_loop().sock_connect(connection, door.address)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 async def _upgraded(connection: socket.socket, request: str) -> Stream:
@@ -154,25 +98,6 @@ async def _upgraded(connection: socket.socket, request: str) -> Stream:
     if status == 404:
         raise NotFoundError("The container is gone.")
     raise EngineUnavailableError(f"The Docker daemon refuses to attach: {_reason(rest)}")
-
-
-def unreachable(door: Door, error: BaseException) -> EngineUnavailableError:
-    """Return the error for a daemon that does not answer, with the system's own words where it had any."""
-    return EngineUnavailableError(
-        f"Docker does not answer at {door} ({_why(error)}). What runs is left as it is. Start Docker, or see its own "
-        "log if it runs; mini goes on by itself once it answers."
-    )
-
-
-def _why(error: BaseException) -> str:
-    beneath: BaseException | None = error
-    while beneath:
-        if isinstance(beneath, OSError) and beneath.strerror:
-            return str(beneath.strerror)
-        if isinstance(beneath, TimeoutError):
-            return "no answer in time"
-        beneath = beneath.__cause__ or beneath.__context__
-    return str(error)
 
 
 def _reason(body: bytes) -> str:

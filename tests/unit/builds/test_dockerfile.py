@@ -13,7 +13,7 @@ from paas.domain.process import Manifest, Procfile
 from paas.settings import BaseImages
 from tests.golden_file import assert_golden
 
-CHOICES = Choices(BaseImages(), uv="0.9.0")
+CHOICES = Choices(BaseImages(), uv="0.9.0", caches="name")
 WANTED = Wanted("3.12", ".python-version")
 REQUIREMENTS = PythonPlan(
     PythonManifest.REQUIREMENTS, WANTED, (("requirements.txt", "1"), ("reqs/base.txt", "2"))
@@ -49,9 +49,6 @@ def detected(python: PythonPlan | None = None, node: NodePlan | None = None) -> 
         ("node-local", detected(node=replace(NODE, local=True)), replace(CHOICES, indexes=INDEXES[2:])),
         ("python-with-node-assets", detected(REQUIREMENTS, NODE), CHOICES),
         ("procfile-only", detected(), CHOICES),
-        ("python-requirements-caches", detected(REQUIREMENTS), replace(CHOICES, caches="name")),
-        ("python-project-package-caches", detected(PROJECT), replace(CHOICES, caches="name")),
-        ("node-lock-build-caches", detected(node=NODE), replace(CHOICES, caches="name")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip

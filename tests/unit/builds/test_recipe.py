@@ -27,7 +27,7 @@ class Kitchen:
         commit = self.work.commit(files)
         self.server.take(self.work)
         with Source(Git(self.server.bare), commit) as source:
-            return read_recipe(source, self.server.settings, arguments, caches="")
+            return read_recipe(source, self.server.settings, arguments, caches="name")
 
 
 @pytest.fixture
