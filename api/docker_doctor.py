@@ -33,13 +33,8 @@ async def docker_findings(engine: EngineChoice, bases: BaseImages) -> list[Findi
         return [_finding("docker", level="error", message=f"{error.message} Apps run in it.")]
     finally:
         daemon.close()
-    has_buildx, forwards = await in_thread(lambda: (_has_buildx(), _forwards_all()))
-    return [
-        of_version(version.engine, version.api),
-        of_forwarding(version.engine, forwards=forwards),
-        of_buildx(installed=has_buildx),
-        *of_bases,
-    ]
+    forwarding = of_forwarding(version.engine, forwards=await in_thread(_forwards_all))
+    return [of_version(version.engine, version.api), forwarding, *of_bases]
 
 
 def of_version(engine: str, api: str) -> Finding:
@@ -59,16 +54,6 @@ def of_forwarding(engine: str, *, forwards: bool | None) -> Finding:
         "run `iptables -P FORWARD DROP`, or use Docker 28 or newer."
     )
     return _finding("docker network", level="warning", message=sentence)
-
-
-def of_buildx(*, installed: bool) -> Finding:
-    """Return whether BuildKit's own client is there: it is a help, no need."""
-    return _finding(
-        "buildx",
-        message="installed; images are built by it"
-        if installed
-        else "not installed; images are built without it",
-    )
 
 
 def of_base(setting: str, image: str, *, there: bool) -> Finding:
@@ -93,10 +78,6 @@ def _named(bases: BaseImages) -> dict[str, str]:
 
 async def _of_base(daemon: Daemon, setting: str, image: str) -> Finding:
     return of_base(setting, image, there=await daemon.image(image) is not None)
-
-
-def _has_buildx() -> bool:
-    return _printed("docker", "buildx", "version") is not None
 
 
 def _forwards_all() -> bool | None:

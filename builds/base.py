@@ -50,6 +50,10 @@ class Builder(Protocol):
         """Return what this home built before that time and is none of `recorded`: a crash came in between."""
         ...
 
+    async def trim(self, *, dry_run: bool) -> int:
+        """Bring what builds leave for later ones back within its limit; return how many bytes that frees, or would."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Footprint:

@@ -142,10 +142,10 @@ class Daemon:
 
     def trim(self, keep: int) -> int:
         """Remove what of the build cache was used longest ago until `keep` bytes are left, and return how many bytes
-        that freed. What images share with it is not counted, and no image is touched."""
+        that freed. What images share with it is neither counted nor removed."""
         with self._asking() as client:
-            wanted = {"keep-storage": keep, "all": 1}
-            answer = client.post(_url(client, "build/prune"), params=wanted, timeout=_ASK_LIMIT)
+            address, wanted = _url(client, "build/prune"), {"keep-storage": keep}
+            answer = client.post(address, params=wanted, timeout=_ASK_LIMIT)
             answer.raise_for_status()
             return int(answer.json().get("SpaceReclaimed") or 0)
 

@@ -101,6 +101,15 @@ class ImageBuilder:
         own = ((digest, tag) for digest, tags in made for tag in tags if self._is_own(tag))
         return [Image(digest, tag) for digest, tag in dict(own).items() if digest not in kept]
 
+    async def trim(self, *, dry_run: bool) -> int:
+        """Bring BuildKit's cache back within `Settings.build_cache`; what was used last stays (`builds.base.Builder`)."""
+        keep = self._settings.build_cache * _MIB
+        if not keep:
+            return 0
+        if dry_run:
+            return max(0, await in_thread(self._daemon.cached) - keep)
+        return await in_thread(self._daemon.trim, keep)
+
     def _labels(self, build: Build) -> dict[str, str]:
         return {
             HOME_LABEL: self._home_id,

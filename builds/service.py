@@ -120,6 +120,11 @@ class BuildService:
         recorded = [artifact for _, _, artifact in await in_thread(self._store.builds.artifacts)]
         return await self._builder.strays(recorded, before=before)
 
+    async def trim(self, *, dry_run: bool) -> int:
+        """Bring what builds leave for later ones back within its limit, but not while any build runs, which may be
+        about to use it; return how many bytes that frees, or would."""
+        return 0 if self._running else await self._builder.trim(dry_run=dry_run)
+
     async def _reusable(self, app: App, commit: Commit) -> Build | None:
         found = await in_thread(
             self._store.builds.reusable, app.id, commit=commit, builder=self._builder.name

@@ -154,6 +154,10 @@ class SlugBuilder:
         folder = self._settings.slugs / key
         return _from_json(key, (folder / COMPLETE).read_text()) if _is_whole(folder) else None
 
+    async def trim(self, *, dry_run: bool) -> int:  # noqa: ARG002 - the caches of uv and npm have no limit here
+        """Return 0: nothing is kept for later builds but what uv and npm keep themselves."""
+        return 0
+
     def _strays(self, kept: Collection[str], before: float) -> list[Artifact]:
         folders = sorted(self._settings.slugs.iterdir()) if self._settings.slugs.is_dir() else []
         return [

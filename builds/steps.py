@@ -40,6 +40,7 @@ class Steps:
         self._names: dict[str, str] = {}
         self._over: set[str] = set()
         self._shown: str | None = None
+        self._named: set[str] = set()
         self._cached: list[str] = []
         self._rest: dict[tuple[str, int], bytes] = {}
         self._kept: dict[str, deque[str]] = {}
@@ -93,7 +94,8 @@ class Steps:
         if step is not None and vertex.cached and not step[3].startswith("FROM "):
             self._cached.append(step[1])
             return []
-        return [*self._name(vertex.digest), *self._finish(vertex.digest)]
+        named = [] if vertex.digest in self._named else self._name(vertex.digest)
+        return [*named, *self._finish(vertex.digest)]
 
     def _print(self, piece: Printed) -> Iterator[str]:
         key = (piece.vertex, piece.stream)
@@ -121,6 +123,7 @@ class Steps:
         if step is None or self._shown == digest:
             return []
         self._shown = digest
+        self._named.add(digest)
         return [*self._take_cached(), f"Step {step[1]}: {_PUBLIC.sub('', _one_line(step[3]))}"]
 
     def _take_cached(self) -> list[str]:

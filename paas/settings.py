@@ -76,6 +76,8 @@ class Settings(Paths):
     drain_limit: float = 30.0
     build_limit: float = 900.0
     keep_artifacts: int = 10
+    build_cache: int = 10 * 1024
+    """What Docker may keep for later builds, in MiB; 0 leaves that to Docker."""
     log_budget: int = 50 * 1024 * 1024
     allow_python_downloads: bool = False
     instance_memory: int = 0
@@ -101,6 +103,7 @@ class Settings(Paths):
             drain_limit=_number(environ, "MINI_DRAIN_LIMIT", 30),
             build_limit=_number(environ, "MINI_BUILD_LIMIT", 900),
             keep_artifacts=_number(environ, "MINI_KEEP_ARTIFACTS", 10),
+            build_cache=_number(environ, "MINI_BUILD_CACHE", 10 * 1024),
             log_budget=_number(environ, "MINI_LOG_BUDGET", 50 * 1024 * 1024),
             allow_python_downloads=environ.get("MINI_PYTHON_DOWNLOADS", "") in ("1", "true", "yes"),
             instance_memory=_number(environ, "MINI_INSTANCE_MEMORY", 0),

@@ -50,6 +50,8 @@ class BuildPart(Protocol):
 
     async def strays(self, *, before: datetime) -> list[Artifact]: ...
 
+    async def trim(self, *, dry_run: bool) -> int: ...
+
 
 class Seen(Protocol):
     """One instance as the supervisor sees it."""

@@ -97,6 +97,9 @@ class Retention:
         for app in sorted({app for app, _, _ in await in_thread(self._store.builds.artifacts)}):
             collected += await self.prune(app, dry_run=dry_run, keep=keep)
         collected += await self._collect_strays(dry_run=dry_run)
+        # What goes with the artifacts above is the cache's alone from now on.
+        if trimmed := await self._builds.trim(dry_run=dry_run):
+            collected.append(Collected("cache", "build cache", trimmed))
         for kind, path in await in_thread(self._stray):
             collected.append(Collected(kind, path.name, await in_thread(_freed_by, path)))
             if not dry_run:
@@ -119,6 +122,7 @@ class Retention:
         try:
             await self.prune(app, dry_run=False)
             await self._collect_strays(dry_run=False)
+            await self._builds.trim(dry_run=False)
         except PaasError as error:
             log.warning("artifacts not pruned", extra={"app": app, "reason": error.message})
 

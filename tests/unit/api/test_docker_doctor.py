@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.docker_doctor import of_base, of_buildx, of_forwarding, of_version
+from api.docker_doctor import of_base, of_forwarding, of_version
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,6 @@ def test_a_network_that_neighbours_may_reach_is_warned_of(
     engine: str, forwards: bool | None, level: str
 ) -> None:
     assert of_forwarding(engine, forwards=forwards).level == level
-
-
-@pytest.mark.parametrize("installed", [True, False])
-def test_buildx_is_no_need(installed: bool) -> None:
-    assert of_buildx(installed=installed).level == "ok"
 
 
 @pytest.mark.parametrize(("there", "level"), [(True, "ok"), (False, "warning")])

@@ -63,11 +63,6 @@ def test_a_commit_with_nothing_to_go_by_is_told_what_to_write(kitchen: Kitchen) 
         kitchen.recipe({"requirements.txt": "six\n"})
 
 
-def test_labels_are_one_step_at_the_end(kitchen: Kitchen) -> None:
-    context = kitchen.recipe(PYTHON).context({"a": "1", "b": "2"})
-    assert context.dockerfile.endswith('\nLABEL a="1" b="2"\n')
-
-
 def test_what_a_commit_installed_itself_is_left_out(kitchen: Kitchen) -> None:
     assert kitchen.recipe(NODE).without == ("/node_modules",)
     assert "FROM node:" in kitchen.recipe(NODE).dockerfile

@@ -43,6 +43,9 @@ class Endless:
     async def remove(self, artifact: Artifact) -> bool:
         return True
 
+    async def trim(self, *, dry_run: bool) -> int:
+        return 7
+
     async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
         return [STRAY]
 
@@ -216,10 +219,12 @@ async def test_nothing_is_a_stray_or_removed_while_it_may_be_a_running_builds_ow
     task, id = await begun(bench, await bench.commit(PROCFILE))
     assert await bench.service.strays(before=datetime.now(UTC)) == []
     assert not await bench.service.remove(STRAY)
+    assert await bench.service.trim(dry_run=False) == 0
     await bench.service.cancel(id)
     await asyncio.gather(task, return_exceptions=True)
     assert await bench.service.strays(before=datetime.now(UTC)) == [STRAY]
     assert await bench.service.remove(STRAY)
+    assert await bench.service.trim(dry_run=False) == 7
 
 
 async def test_a_build_that_never_was_has_no_lines(bench: Bench) -> None:

@@ -1,158 +1,174 @@
+"""What BuildKit tells, and the lines and sentences that are made of it."""
+
 import pytest
 
-from builds.steps import LayerGoneError, StepFailedError, Steps
-from paas.errors import BuildFailedError, DiskFullError
-
-ID = "0123456789ab"
-
-
-def shown(*pieces: str) -> list[str]:
-    """Return what is shown of a build whose last step is mini's own."""
-    steps = Steps(appended=1)
-    return [*(line for piece in pieces for line in steps.read(piece)), *steps.end()]
+from builds.steps import StepFailedError, Steps, foreign_image, no_base, pull_news
+from builds.trace import Printed, Trace, Vertex
+from paas.errors import BuildFailedError, DiskFullError, PaasError
 
 
-def step(number: int, total: int, instruction: str) -> tuple[str, str]:
-    return f"Step {number}/{total} : {instruction}", "\n"
+def begun(name: str) -> Trace:
+    return Trace((Vertex(name, name, started=True),))
 
 
-def test_steps_are_shown_without_the_builders_own_noise() -> None:
-    assert shown(
-        *step(1, 3, "FROM debian"),
-        f" ---> {ID}\n",
-        *step(2, 3, "RUN make   all"),
-        f" ---> Running in {ID}\n",
-        "compiling\n",
-        f"Removing intermediate container {ID}\n",
-        f" ---> {ID}\n",
-        *step(3, 3, 'LABEL a="b"'),
-        f" ---> Running in {ID}\n",
-        f"Successfully built {ID}\n",
-        "Successfully tagged mini/x:y\n",
-    ) == ["Step 1/2: FROM debian", "Step 2/2: RUN make all", "compiling"]
+def done(name: str, *, cached: bool = False, error: str = "") -> Trace:
+    return Trace((Vertex(name, name, cached=cached, started=True, completed=True, error=error),))
 
 
-def test_cached_steps_take_one_line() -> None:
-    cached = [
-        piece
-        for number in (2, 3)
-        for piece in (*step(number, 6, "RUN x"), " ---> Using cache\n", f" ---> {ID}\n")
+def said(name: str, text: bytes, *, stream: int = 1) -> Trace:
+    return Trace(printed=(Printed(name, stream=stream, message=text),))
+
+
+def read(*traces: Trace) -> tuple[Steps, list[str]]:
+    steps = Steps()
+    shown = [line for trace in traces for line in steps.read(trace)]
+    return steps, [*shown, *steps.end()]
+
+
+BASE = "[1/5] FROM docker.io/library/debian:12"
+MAKE = "[5/5] RUN make   all"
+DOCKERFILE = "[internal] load build definition from Dockerfile"
+
+
+def test_steps_and_what_they_print_are_shown_without_the_builders_own() -> None:
+    assert read(
+        begun(DOCKERFILE), done(DOCKERFILE), done(BASE, cached=True),
+        done("[2/5] WORKDIR /app", cached=True), done("[3/5] RUN install", cached=True),
+        begun("[4/5] COPY . ."), done("[4/5] COPY . ."),
+        begun(MAKE), said(MAKE, b"compiling\n\n\x1b[31mred\x1b[0m\r\n"), done(MAKE),
+        begun("exporting to image"), done("exporting to image"),
+    )[1] == [
+        "Step 1/5: FROM debian:12",
+        "Steps 2/5 to 3/5 are cached",
+        "Step 4/5: COPY . .",
+        "Step 5/5: RUN make all",
+        "compiling",
+        "",
+        "red",
+    ]  # fmt: skip
+
+
+def test_what_is_cached_at_the_end_is_shown_too() -> None:
+    copied = done("[2/2] COPY . .", cached=True)
+    assert read(done(BASE, cached=True), copied, copied)[1] == [
+        "Step 1/5: FROM debian:12",
+        "Step 2/2 is cached",
     ]
-    assert shown(
-        *step(1, 6, "FROM debian"), f" ---> {ID}\n", *cached, *step(4, 6, "COPY . ."), f" ---> {ID}\n",
-        *step(5, 6, "RUN y"), " ---> Using cache\n", f" ---> {ID}\n",
-    ) == ["Step 1/5: FROM debian", "Steps 2 to 3 are cached", "Step 4/5: COPY . .", "Step 5 is cached"]  # fmt: skip
 
 
 def test_a_commands_output_comes_in_lines_wherever_it_is_cut() -> None:
-    pieces = (
-        "\x1b[91mUsing \x1b[0m",
-        "\x1b[91mPython\n\x1b[0m",
-        "half",
-        f"Removing intermediate container {ID}\n",
-    )
-    assert shown(*step(1, 2, "RUN x"), f" ---> Running in {ID}\n", *pieces) == [
-        "Step 1/1: RUN x",
-        "Using Python",
-        "half",
-    ]
+    shown = read(
+        begun(MAKE), said(MAKE, b"Using P"), said(MAKE, b"loud\n", stream=2),
+        said(MAKE, "ython, caf\N{LATIN SMALL LETTER E WITH ACUTE}".encode()[:-1]), said(MAKE, b"\xa9\nhalf"), done(MAKE),
+    )[1]  # fmt: skip
+    assert shown[1:] == ["loud", "Using Python, caf\N{LATIN SMALL LETTER E WITH ACUTE}", "half"]
 
 
 def test_a_line_without_an_end_is_shown_in_parts() -> None:
-    lines = shown("x" * 100_000, "y\n")
-    assert [len(line) for line in lines] == [100_000, 1]
+    lines = read(begun(MAKE), said(MAKE, b"x" * 100_000), said(MAKE, b"y\n"))[1]
+    assert [len(line) for line in lines[1:]] == [100_000, 1]
+
+
+def test_steps_that_run_side_by_side_name_themselves_when_they_take_turns() -> None:
+    one, two = "[a 1/2] RUN one", "[b 1/2] RUN two"
+    shown = read(
+        begun(one),
+        begun(two),
+        said(one, b"x\nx\n"),
+        said(two, b"y\n"),
+        said(one, b"x\n"),
+        done(two),
+        done(one),
+    )[1]
+    assert shown == [
+        "Step a 1/2: RUN one", "Step b 1/2: RUN two", "Step a 1/2: RUN one", "x", "x", "Step b 1/2: RUN two", "y",
+        "Step a 1/2: RUN one", "x",
+    ]  # fmt: skip
+
+
+def failure(*traces: Trace, complaint: str = "it did not work") -> PaasError:
+    return read(*traces)[0].failure(complaint)
+
+
+def test_a_command_that_fails_is_named_with_its_code_and_its_last_lines() -> None:
+    error = failure(
+        begun(MAKE),
+        said(MAKE, b"no rule\nno en"),
+        said(MAKE, b"d"),
+        done("[other 1/2] RUN x", error="process x did not complete: context canceled"),
+        done(MAKE, error='process "/bin/sh -c make" did not complete successfully: exit code: 2'),
+    )
+    assert isinstance(error, StepFailedError)
+    assert error.message == "Step 5/5, `RUN make all`, failed with exit code 2. Its output says why."
+    assert error.instruction == "RUN make all"
+    assert error.lines == ("no rule", "no end")
+
+
+@pytest.mark.parametrize(
+    ("trace", "complaint", "kind", "says"),
+    [
+        pytest.param(
+            done("[2/2] COPY nothing /", error='"/nothing" not found: not found'), "failed to compute cache key",
+            BuildFailedError, 'Step 2/2, `COPY nothing /`, failed: "/nothing" not found', id="a missing file",
+        ),
+        pytest.param(
+            done("[internal] load metadata for docker.io/library/python:3.12-slim", error="dial tcp: i/o timeout"), "x",
+            BuildFailedError, "The base image python:3.12-slim is not on this machine", id="no base image",
+        ),
+        pytest.param(
+            done(DOCKERFILE), "failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile "
+            "parse error line 1: unknown instruction: FRM",
+            BuildFailedError, "The Dockerfile cannot be built: dockerfile parse error line 1", id="a typing error",
+        ),
+        pytest.param(
+            done("[2/2] COPY . /", error="failed to copy files: write /x: no space left on device"), "x",
+            DiskFullError, "Docker's images is full", id="a full disk",
+        ),
+        pytest.param(
+            done("exporting to image", error="write /y: no space left on device"), "write /y: no space left on device",
+            DiskFullError, "Docker's images is full", id="a disk that is full at the end",
+        ),
+    ],
+)  # fmt: skip
+def test_a_failure_becomes_a_sentence(trace: Trace, complaint: str, kind: type[PaasError], says: str) -> None:
+    error = failure(trace, complaint=complaint)
+    assert isinstance(error, kind)
+    assert says in error.message
+
+
+def test_a_disk_that_a_command_finds_full_is_said_so() -> None:
+    full = said(MAKE, b"cp: No space left on device\n")
+    assert isinstance(failure(begun(MAKE), full, done(MAKE, error="exit code: 1")), DiskFullError)
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("[internal] load metadata for docker.io/library/python:3.12", "python:3.12"),
+        ("[internal] load metadata for ghcr.io/me/base:1", "ghcr.io/me/base:1"),
+        ("resolve image config for docker.io/docker/dockerfile:1", "docker/dockerfile:1"),
+        ("FROM docker.io/library/redis:7", "redis:7"),
+        ("[1/2] FROM docker.io/library/redis:7", None),
+        ("[internal] load build context", None),
+    ],
+)
+def test_an_image_that_is_about_to_be_looked_up_is_known_by_the_steps_name(
+    name: str, image: str | None
+) -> None:
+    assert foreign_image(Vertex("sha256:1", name)) == image
 
 
 def test_a_base_image_is_shown_while_it_is_fetched() -> None:
-    steps = Steps(appended=1)
-    steps.read("Step 1/2 : FROM debian\n")
-    assert steps.pulling("Pulling from library/debian", layer="12") == [
-        "Step 1/1: FROM debian",
-        "Pulling from library/debian 12",
-    ]
-    assert steps.pulling("Downloading", layer="abc") == []
-    assert steps.pulling("Status: Downloaded newer image for debian:12", layer="") == [
+    assert pull_news("Pulling from library/debian", layer="12") == ["Pulling from library/debian 12"]
+    assert pull_news("Downloading", layer="abc") == []
+    assert pull_news("Pull complete", layer="abc") == ["Pull complete abc"]
+    assert pull_news("Status: Downloaded newer image for debian:12", layer="") == [
         "Downloaded newer image for debian:12"
     ]
 
 
-def after(instruction: str, *output: str) -> Steps:
-    steps = Steps(appended=1)
-    for piece in ("Step 3/6 : ", instruction, "\n", f" ---> Running in {ID}\n", *output):
-        steps.read(piece)
-    return steps
-
-
-def test_a_command_that_fails_is_named_by_its_step() -> None:
-    error = after("RUN make", "no rule\n").failure(
-        "The command '/bin/sh -c make' returned a non-zero code: 2"
-    )
-    assert isinstance(error, StepFailedError)
-    assert error.message == "Step 3/5, `RUN make`, failed with exit code 2. Its output says why."
-    assert error.lines == ("no rule",)
-
-
-@pytest.mark.parametrize(
-    ("output", "said"),
-    [
-        pytest.param(
-            "cp: No space left on device\n", "The command 'x' returned a non-zero code: 1", id="a command's"
-        ),
-        pytest.param("", "write /x: no space left on device", id="Docker's own"),
-    ],
-)
-def test_a_full_disk_is_said_so(output: str, said: str) -> None:
-    error = after("RUN x", output).failure(said)
-    assert isinstance(error, DiskFullError)
-    assert "Docker's images" in error.message
-
-
-@pytest.mark.parametrize(
-    ("instruction", "image"),
-    [
-        ("FROM nosuch:1", "nosuch:1"),
-        ("FROM --platform=linux/amd64 nosuch:1 AS x", "nosuch:1"),
-        ("COPY --from=nosuch:1 /a /b", "nosuch:1"),
-    ],
-)
-@pytest.mark.parametrize(
-    "said",
-    [
-        "pull access denied for nosuch, repository does not exist or may require 'docker login'",
-        "manifest for nosuch:1 not found: manifest unknown",
-        'Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host',
-    ],
-)
-def test_a_base_image_out_of_reach_is_named_with_what_to_do(instruction: str, image: str, said: str) -> None:
-    error = after(instruction).failure(said)
-    assert isinstance(error, BuildFailedError)
-    assert f"The base image {image} is not on this machine" in error.message
-    assert f"`docker pull {image}`" in error.message
-    assert "MINI_BASE_PYTHON" in error.message
-
-
-def test_a_step_that_only_another_builder_knows_is_said_so() -> None:
-    error = after("RUN --mount=type=cache x").failure("the --mount option requires BuildKit. Refer to …")
-    assert "needs BuildKit" in error.message
-
-
-def test_any_other_failure_names_the_step_and_says_what_docker_says() -> None:
-    error = after("COPY a /").failure("COPY failed: stat a: file does not exist")
-    assert error.message == "Step 3/5, `COPY a /`, failed: COPY failed: stat a: file does not exist."
-
-
-def test_the_container_that_ran_last_is_known() -> None:
-    assert after("RUN x").container == ID
-
-
-def test_a_base_image_that_an_argument_names_is_shown_by_its_default() -> None:
-    steps = Steps(appended=1)
-    for piece in (*step(1, 3, "ARG BASE=nosuch:1"), *step(2, 3, "FROM ${BASE}")):
-        steps.read(piece)
-    assert "The base image nosuch:1 is not" in steps.failure("pull access denied").message
-
-
-def test_a_cached_layer_that_is_gone_is_told_from_what_the_dockerfile_is_to_blame_for() -> None:
-    said = "failed to export image: failed to set parent sha256:9ab6: unknown parent image ID sha256:9ab6"
-    assert isinstance(after("COPY . .").failure(said), LayerGoneError)
-    assert not isinstance(after("COPY . .").failure("COPY failed: no such file"), LayerGoneError)
+def test_a_base_image_out_of_reach_is_named_with_what_to_do() -> None:
+    message = no_base("nosuch:1", "no such host.").message
+    assert "The base image nosuch:1 is not on this machine and cannot be pulled (no such host)" in message
+    assert "`docker pull nosuch:1`" in message
+    assert "MINI_BASE_PYTHON" in message

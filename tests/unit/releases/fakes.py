@@ -52,6 +52,8 @@ class FakeBuilds:
     """What stays although it was to be removed."""
     unrecorded: dict[Artifact, datetime] = field(default_factory=dict)
     """What was built without being recorded, and when."""
+    excess: int = 0
+    """Bytes of the builds' cache that are over its limit."""
 
     async def build(
         self,
@@ -83,6 +85,12 @@ class FakeBuilds:
             return False
         self.removed.append(artifact)
         return True
+
+    async def trim(self, *, dry_run: bool) -> int:
+        excess = self.excess
+        if not dry_run:
+            self.excess = 0
+        return excess
 
     async def strays(self, *, before: datetime) -> list[Artifact]:
         return [artifact for artifact, made in self.unrecorded.items() if made < before]

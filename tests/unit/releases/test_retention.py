@@ -130,6 +130,17 @@ async def test_only_what_was_removed_is_told(stage: Stage) -> None:
     assert [(each.kind, each.name) for each in named] == [("artifact", "idle")]
 
 
+async def test_what_the_cache_of_builds_has_too_much_goes_with_a_push_or_is_told(stage: Stage) -> None:
+    stage.builds.excess = 700
+    for dry_run in (True, False):
+        named = await stage.service.collect_garbage(dry_run=dry_run, keep=None)
+        assert [(each.kind, each.bytes) for each in named] == [("cache", 700)]
+    assert await stage.service.collect_garbage(dry_run=False, keep=None) == []
+    stage.builds.excess = 700
+    await stage.push("aaaaaaa")
+    await eventually_async(lambda: _trimmed(stage))
+
+
 async def test_another_apps_artifacts_do_not_count(stage: Stage) -> None:
     await stage.push("aaaaaaa")
     other = stage.store.apps.create(AppName("blog"))
@@ -144,6 +155,10 @@ def _output(home: Path, name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{}\n")
     return path
+
+
+async def _trimmed(stage: Stage) -> bool:
+    return stage.builds.excess == 0
 
 
 async def _removed(stage: Stage, count: int) -> bool:
