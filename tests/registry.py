@@ -100,7 +100,8 @@ class Registry:
                 else:
                     self._say(200, *found)
 
-            do_HEAD = do_GET
+            def do_HEAD(self) -> None:
+                self.do_GET()
 
             def log_message(self, *_: object) -> None: ...
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Iterator
@@ -99,12 +100,6 @@ class Workshop:
     def tags(self) -> list[str]:
         return docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"mini/{self.home_id}/*").split()
 
-    async def said(self, text: str) -> None:
-        async def has() -> bool:
-            return any(text in line for line in self.lines)
-
-        await eventually_async(has, within=60)
-
     def close(self) -> None:
         self.store.close()
         for tag in self.tags():
@@ -123,9 +118,9 @@ async def underway(shop: Workshop) -> AsyncIterator["asyncio.Task[tuple[Image, B
     """A build that has come to a command which never ends."""
     marker = token_hex(4)
     made = f"LABEL {MARK}\nRUN echo {marker} > /made"
-    dockerfile = f"FROM {PYTHON}\n{made}\nRUN echo begun {marker} && sleep 1000 # {MARK}\n"
+    dockerfile = f"FROM {PYTHON}\n{made}\nRUN echo begun {marker} && sleep 1000; true {MARK}\n"
     task = asyncio.create_task(shop.build({"Dockerfile": dockerfile}))
-    await shop.said(f"begun {marker}")
+    await has_begun(MARK)
     yield task
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -134,10 +129,24 @@ async def underway(shop: Workshop) -> AsyncIterator["asyncio.Task[tuple[Image, B
 def processes_of(mark: str) -> list[str]:
     """Return the commands of this machine's processes that have a mark in them."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):
-            found.append(path.read_text(errors="replace"))
+            found.append(Path("/proc", pid, "cmdline").read_text(errors="replace"))
     return [command for command in found if mark in command]
+
+
+async def has_begun(mark: str) -> None:
+    async def runs() -> bool:
+        return processes_of(mark) != []
+
+    await eventually_async(runs, within=60)
+
+
+async def has_ended(mark: str) -> None:
+    async def runs_no_more() -> bool:
+        return processes_of(mark) == []
+
+    await eventually_async(runs_no_more, within=30)
 
 
 def running(image: Image, *command: str) -> str:
@@ -506,7 +515,6 @@ async def test_a_cancelled_build_leaves_nothing_running(
     shop: Workshop, underway: "asyncio.Task[tuple[Image, Build]]"
 ) -> None:
     build = shop.store.builds.list(shop.app.id)[0]
-    assert processes_of(MARK) != []
     await shop.service.cancel(build.id)
     with pytest.raises(OperationCancelledError, match="was cancelled"):
         await underway
@@ -520,10 +528,10 @@ async def test_a_build_can_be_cancelled_while_docker_hangs(shop: Workshop, tmp_p
     proxy = DockerProxy(tmp_path / "proxy.sock")
     builder = ImageBuilder(shop.settings, home_id=shop.home_id, environ=proxy.environ)
     shop.service = shop.serving(builder, shop.settings)
-    command = f"echo begun {token_hex(4)}; sleep 1000"
+    command = f"echo begun {token_hex(4)}; sleep 1000; true"
     task = asyncio.create_task(shop.build({"Dockerfile": f"FROM {PYTHON}\nRUN {command}\n"}))
     try:
-        await shop.said("begun")
+        await has_begun(command)
         proxy.hang()
         async with asyncio.timeout(60):
             await shop.service.cancel(shop.store.builds.list(shop.app.id)[0].id)
@@ -532,19 +540,16 @@ async def test_a_build_can_be_cancelled_while_docker_hangs(shop: Workshop, tmp_p
     finally:
         proxy.close()
 
-    async def has_ended() -> bool:
-        return processes_of(command) == []
-
-    await eventually_async(has_ended, within=30)
+    await has_ended(command)
 
 
 async def test_a_docker_that_goes_during_a_build_is_said_so(shop: Workshop, tmp_path: Path) -> None:
     proxy = DockerProxy(tmp_path / "proxy.sock")
     builder = ImageBuilder(shop.settings, home_id=shop.home_id, environ=proxy.environ)
     shop.service = shop.serving(builder, shop.settings)
-    dockerfile = f"FROM {PYTHON}\nRUN echo begun {token_hex(4)}; sleep 1000\n"
-    task = asyncio.create_task(shop.build({"Dockerfile": dockerfile}))
-    await shop.said("begun")
+    command = f"echo begun {token_hex(4)}; sleep 1000; true"
+    task = asyncio.create_task(shop.build({"Dockerfile": f"FROM {PYTHON}\nRUN {command}\n"}))
+    await has_begun(command)
     proxy.close()
     with pytest.raises(EngineUnavailableError, match="Docker does not answer"):
         await task
@@ -555,7 +560,7 @@ async def test_a_build_over_its_limit_is_ended(shop: Workshop) -> None:
     shop.service = shop.serving(ImageBuilder(settings, home_id=shop.home_id), settings)
     marker = token_hex(4)
     with pytest.raises(OperationTimedOutError, match="took longer than 3 s"):
-        await shop.build({"Dockerfile": f"FROM {PYTHON}\nRUN echo {marker} && sleep 1000\n"})
+        await shop.build({"Dockerfile": f"FROM {PYTHON}\nRUN echo {marker} && sleep 1000; true {marker}\n"})
     assert processes_of(marker) == []
 
 
