@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import os
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Iterator
@@ -129,9 +128,9 @@ async def underway(shop: Workshop) -> AsyncIterator["asyncio.Task[tuple[Image, B
 def processes_of(mark: str) -> list[str]:
     """Return the commands of this machine's processes that have a mark in them."""
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for process in Path("/proc").iterdir():
         with suppress(OSError):
-            found.append(Path("/proc", pid, "cmdline").read_text(errors="replace"))
+            found.append((process / "cmdline").read_text(errors="replace"))
     return [command for command in found if mark in command]
 
 
