@@ -208,7 +208,7 @@ class Session:
 
     def _answer(self, number: int) -> None:
         """Send what there is to be sent, as far as BuildKit takes it: the rest once it takes more."""
-        stream = self._streams[number]
+        stream, waiting = self._streams[number], 0
         while (room := self._room(number)) > 0:
             while len(stream.leaving) < room and (packet := stream.call.next()) is not None:
                 stream.leaving += b"\0" + len(packet).to_bytes(4, "big") + packet
@@ -216,7 +216,10 @@ class Session:
                 break
             self._http.send_data(number, bytes(stream.leaving[:room]))
             del stream.leaving[:room]
-            self._send()
+            waiting += room
+            if waiting > _BLOCK:
+                self._send()
+                waiting = 0
         if stream.call.is_over and not stream.leaving:
             self._http.send_headers(number, [("grpc-status", _OK)], end_stream=True)
             del self._streams[number]
