@@ -30,7 +30,7 @@ class _MissingImageError(Exception):
 
 
 class ImageBuild:
-    """`folders` is what BuildKit builds from, by the names that it asks by; `modified` and `key` are its session's."""
+    """`folders` is what BuildKit builds from, by the names that it asks by, and `key` its session's."""
 
     def __init__(
         self,
@@ -39,14 +39,12 @@ class ImageBuild:
         folders: Mapping[str, Folder],
         *,
         key: str,
-        modified: int,
         say: Callable[[str], None],
     ) -> None:
         self._daemon = daemon
         self._request = request
         self._folders = folders
         self._key = key
-        self._modified = modified
         self._say = say
         self._known: set[str] = set()
         """Images that are here, or came as near as they do."""
@@ -99,7 +97,7 @@ class ImageBuild:
     @contextmanager
     def _serving(self) -> Iterator[Session]:
         """Yield an open session, served on a thread; what it refuses to give is why a build fails."""
-        session = Session(self._daemon.door, self._folders, key=self._key, modified=self._modified)
+        session = Session(self._daemon.door, self._folders, key=self._key)
         with self._daemon.reached():
             session.open()
         thread = Thread(target=session.serve, name="mini-build-session", daemon=True)

@@ -28,35 +28,33 @@ class Item:
 
     path: bytes
     mode: int
+    modified: int
+    """In nanoseconds. Two different contents of one path may never have one time: BuildKit takes a file that it has
+    from an earlier build for the same if time, size and mode are."""
     size: int = 0
     target: bytes = b""
     blocks: Blocks = _nothing
 
 
-def folder_of(path: bytes) -> Item:
+def folder_of(path: bytes, *, modified: int) -> Item:
     """Return the item of a folder."""
-    return Item(path, _FOLDER | 0o755)
+    return Item(path, _FOLDER | 0o755, modified)
 
 
-def link_of(path: bytes, target: bytes) -> Item:
+def link_of(path: bytes, target: bytes, *, modified: int) -> Item:
     """Return the item of a symbolic link."""
-    return Item(path, _LINK | 0o777, size=len(target), target=target)
+    return Item(path, _LINK | 0o777, modified, size=len(target), target=target)
 
 
-def file_of(path: bytes, size: int, blocks: Blocks, *, executable: bool = False) -> Item:
+def file_of(path: bytes, size: int, blocks: Blocks, *, modified: int, executable: bool = False) -> Item:
     """Return the item of a file; `blocks` is called once it is asked for."""
-    return Item(path, 0o755 if executable else 0o644, size=size, blocks=blocks)
+    return Item(path, 0o755 if executable else 0o644, modified, size=size, blocks=blocks)
 
 
 class Sending:
-    """One folder on its way. Every file was `modified` at that time, in nanoseconds, since git keeps none.
+    """One folder on its way."""
 
-    BuildKit takes a file that it has from an earlier build for the same if that time, the size and the mode are: so two
-    different contents may never have one time.
-    """
-
-    def __init__(self, items: Iterable[Item], *, modified: int) -> None:
-        self._modified = modified
+    def __init__(self, items: Iterable[Item]) -> None:
         self._files: list[Item] = []
         self._work: deque[Iterator[bytes]] = deque([self._told(items)])
         self._is_over = False
@@ -98,14 +96,15 @@ class Sending:
     def _told(self, items: Iterable[Item]) -> Iterator[bytes]:
         for item in items:
             self._files.append(item)
-            yield encode((1, _STAT), (2, self._stat(item)))
+            yield encode((1, _STAT), (2, _stat(item)))
         yield encode((1, _STAT))
-
-    def _stat(self, item: Item) -> bytes:
-        named = encode((1, item.path), (2, item.mode), (5, item.size), (6, self._modified))
-        return named + (encode((7, item.target)) if item.target else b"")
 
     def _content(self, number: int) -> Iterator[bytes]:
         for block in self._files[number].blocks():
             yield encode((1, _DATA), (3, number), (4, block))
         yield encode((1, _DATA), (3, number))
+
+
+def _stat(item: Item) -> bytes:
+    named = encode((1, item.path), (2, item.mode), (5, item.size), (6, item.modified))
+    return named + (encode((7, item.target)) if item.target else b"")

@@ -17,8 +17,10 @@ from builds.caches import cache_name
 from builds.daemon import Daemon, FoundImage, ImageRequest
 from builds.recipe import Recipe, read_recipe
 from builds.relay import Relay
+from builds.session import Folder
 from builds.source import Source
 from builds.steps import StepFailedError
+from builds.times import Times
 from paas.domain.build import Artifact, Build, Image
 from paas.errors import BuildFailedError, EngineUnavailableError
 from paas.settings import Settings
@@ -62,19 +64,19 @@ class ImageBuilder:
             cached=not salt,
             limit=self._settings.build_limit,
         )
-        running = ImageBuild(
-            self._daemon,
-            request,
-            {"dockerfile": recipe.context.recipe, "context": lambda: recipe.context.files(source)},
-            key=caches,
-            modified=int(build.created_at.timestamp() * 1e6) * 1000,
-            say=Relay(say),
-        )
+        seen = self._settings.image_files / build.app
+        times = await in_thread(Times.read, seen, now=int(build.created_at.timestamp() * 1e6) * 1000)
+        folders: dict[str, Folder] = {
+            "dockerfile": lambda: recipe.context.recipe(times),
+            "context": lambda: recipe.context.files(source, times),
+        }
+        running = ImageBuild(self._daemon, request, folders, key=caches, say=Relay(say))
         async with self._free:
             try:
                 image = await self._run(running, request)
             except StepFailedError as error:
                 raise recipe.explained(error) from error
+        await in_thread(times.save, seen)
         return Built(await self._made(image, request, recipe), recipe.manifest)
 
     async def has(self, artifact: Artifact) -> bool:

@@ -86,14 +86,13 @@ class Session:
     `key` names what of earlier builds may be used again: files that are the same need not be sent twice.
     """
 
-    def __init__(self, door: Door, folders: Mapping[str, Folder], *, key: str, modified: int) -> None:
+    def __init__(self, door: Door, folders: Mapping[str, Folder], *, key: str) -> None:
         self.id = secrets.token_hex(16)
         self.refusal: PaasError | None = None
         """Why a file was not given, if one was not."""
         self._door = door
         self._folders = folders
         self._key = key
-        self._modified = modified
         self._http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._streams: dict[int, _Stream] = {}
         self._connection: socket.socket | None = None
@@ -192,7 +191,7 @@ class Session:
         if told.get(":path") != _FILES or folder is None:
             return None
         wanted = [value for name, value in headers if name == "followpaths"]
-        return Sending([] if wanted == [_IGNORE] else folder(), modified=self._modified)
+        return Sending([] if wanted == [_IGNORE] else folder())
 
     def _hear(self, number: int, stream: _Stream) -> None:
         while len(stream.arrived) >= _PREFIX:

@@ -72,6 +72,10 @@ class Paths:
         return self.home / "cache"
 
     @property
+    def image_files(self) -> Path:
+        return self.cache / "image-files"
+
+    @property
     def outputs(self) -> Path:
         """Outputs of builds and deployments: `builds/ID.log`, `deployments/ID.ndjson`."""
         return self.home / "outputs"

@@ -186,6 +186,7 @@ class Retention:
         folders: tuple[tuple[Kind, Path], ...] = (
             ("repository", self._settings.repositories),
             ("log", self._settings.logs),
+            ("cache", self._settings.image_files),
         )
         found = [(kind, path) for kind, folder in folders for path in _entries(folder)]
         # Asked after the folders were read: the app of a folder that is there by now is living by now.

@@ -8,17 +8,19 @@ from builds.context import DOCKERFILE, Context
 from builds.filesync import Item
 from builds.git import Git
 from builds.source import Source
+from builds.times import Times
 from paas.domain.ids import Commit
 from paas.errors import BuildFailedError
 from tests.unit.builds.repos import Server, WorkTree
 
+NOW = 1_800_000_000_123_456_000
 FOLDER, LINK = 1 << 31, 1 << 27
 
 
 def sent(server: Server, commit: Commit, without: Sequence[str] = ()) -> dict[str, tuple[Item, bytes]]:
     """Return what is sent of a commit, with its content, in its order."""
     with Source(Git(server.bare), commit) as source:
-        items = list(Context("FROM x\n", tuple(without)).files(source))
+        items = list(Context("FROM x\n", tuple(without)).files(source, Times({}, now=NOW)))
         return {each.path.decode(errors="surrogateescape"): (each, b"".join(each.blocks())) for each in items}
 
 
@@ -58,7 +60,7 @@ def test_what_is_not_in_the_commit_is_not_sent(server: Server, work: WorkTree) -
 
 def test_the_dockerfile_has_a_folder_of_its_own(server: Server, work: WorkTree) -> None:
     commit = pushed(server, work, {"Dockerfile": "FROM own\n"})
-    (recipe,) = Context("FROM generated\n").recipe()
+    (recipe,) = Context("FROM generated\n").recipe(Times({}, now=NOW))
     assert (recipe.path.decode(), b"".join(recipe.blocks())) == (DOCKERFILE, b"FROM generated\n")
     assert sent(server, commit)["Dockerfile"][1] == b"FROM own\n"
 

@@ -24,14 +24,14 @@ def packets(sending: Sending) -> Iterator[dict[int, Value]]:
 
 def a_folder() -> list[Item]:
     return [
-        folder_of(b"d"),
-        file_of(b"d/run", 4, lambda: iter((b"ab", b"cd")), executable=True),
-        link_of(b"l", b"d/run"),
+        folder_of(b"d", modified=MODIFIED),
+        file_of(b"d/run", 4, lambda: iter((b"ab", b"cd")), modified=MODIFIED, executable=True),
+        link_of(b"l", b"d/run", modified=MODIFIED),
     ]
 
 
 def test_all_of_a_folder_is_told_before_anything_is_asked_for() -> None:
-    told = list(packets(Sending(a_folder(), modified=MODIFIED)))
+    told = list(packets(Sending(a_folder())))
     stats = [dict(decode(stat)) for packet in told if isinstance(stat := packet.get(2), bytes)]
     assert stats == [
         {1: b"d", 2: 1 << 31 | 0o755, 6: MODIFIED},
@@ -42,7 +42,7 @@ def test_all_of_a_folder_is_told_before_anything_is_asked_for() -> None:
 
 
 def test_a_file_is_sent_in_blocks_once_it_is_asked_for_and_its_end_is_said() -> None:
-    sending = Sending(a_folder(), modified=MODIFIED)
+    sending = Sending(a_folder())
     list(packets(sending))
     sending.take(asked(1))
     assert list(packets(sending)) == [{1: 2, 3: 1, 4: b"ab"}, {1: 2, 3: 1, 4: b"cd"}, {1: 2, 3: 1}]
@@ -50,7 +50,7 @@ def test_a_file_is_sent_in_blocks_once_it_is_asked_for_and_its_end_is_said() -> 
 
 
 def test_it_is_over_when_the_end_was_said_back() -> None:
-    sending = Sending([], modified=MODIFIED)
+    sending = Sending([])
     list(packets(sending))
     sending.take(FIN)
     assert not sending.is_over
@@ -60,11 +60,11 @@ def test_it_is_over_when_the_end_was_said_back() -> None:
 
 def test_a_complaint_ends_the_build() -> None:
     with pytest.raises(BuildFailedError, match="does not take the commit's files: disk quota exceeded"):
-        Sending([], modified=MODIFIED).take(encode((1, 4), (4, b"disk quota exceeded")))
+        Sending([]).take(encode((1, 4), (4, b"disk quota exceeded")))
 
 
 def test_a_file_that_was_not_told_of_is_not_given() -> None:
-    sending = Sending(a_folder(), modified=MODIFIED)
+    sending = Sending(a_folder())
     list(packets(sending))
     with pytest.raises(WireError):
         sending.take(asked(3))
@@ -78,7 +78,7 @@ def test_a_file_is_read_to_its_end_also_when_nobody_wants_the_rest() -> None:
             read.append(block)
             yield block
 
-    sending = Sending([file_of(b"f", 3, blocks)], modified=MODIFIED)
+    sending = Sending([file_of(b"f", 3, blocks, modified=MODIFIED)])
     list(packets(sending))
     sending.take(asked(0))
     sending.next()

@@ -119,10 +119,10 @@ def session(asker: Asker) -> Iterator[Session]:
         raise BuildFailedError("model.bin is a pointer.")
 
     folders: dict[str, Folder] = {
-        "context": lambda: [file_of(b"big", len(BIG), lambda: iter((BIG,)))],
-        "refused": lambda: [file_of(b"model.bin", 2, refused)],
+        "context": lambda: [file_of(b"big", len(BIG), lambda: iter((BIG,)), modified=1)],
+        "refused": lambda: [file_of(b"model.bin", 2, refused, modified=1)],
     }
-    opened = Session(Door(path=str(asker.path)), folders, key="k", modified=1)
+    opened = Session(Door(path=str(asker.path)), folders, key="k")
     opened.open()
     thread = Thread(target=opened.serve)
     thread.start()
@@ -194,7 +194,7 @@ def test_a_file_that_is_refused_ends_it_and_says_why(asker: Asker, session: Sess
 
 def test_a_docker_without_buildkit_is_said_so(tmp_path: Path) -> None:
     asker = Asker(tmp_path, answer="404 Not Found")
-    session = Session(Door(path=str(asker.path)), {}, key="k", modified=1)
+    session = Session(Door(path=str(asker.path)), {}, key="k")
     with pytest.raises(BuildFailedError, match="does not build with BuildKit"):
         session.open()
     session.close()
