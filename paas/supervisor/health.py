@@ -13,7 +13,7 @@ from paas.settings import EngineChoice
 from paas.supervisor.observed import NotReady, Ready, Unwell
 from paas.supervisor.request import ask, connects
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25
 _FOREIGNERS_AFTER = 1.0
 """Seconds of silence after which somebody else may be on the port: most apps listen sooner than that."""
 

@@ -85,7 +85,6 @@ class Waiting:
             raise OperationTimedOutError(
                 f"The router has not taken the routes of {name} yet; mini keeps trying."
             )
-        await self._after_a_pass(ROUTED_WITHIN)
 
     async def emptied(self, app: AppId) -> None:
         """Return when nothing of the app runs any more, its one-offs included; raises OperationTimedOutError."""

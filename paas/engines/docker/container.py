@@ -13,7 +13,7 @@ from paas.engines.docker.hijack import Stream
 from paas.engines.docker.journal import Journal
 from paas.engines.docker.listening import Listener, listeners
 from paas.engines.docker.output import Pump
-from paas.engines.docker.reach import accepts
+from paas.engines.docker.reach import listens, stays
 from paas.engines.docker.state import ContainerState
 from paas.engines.docker.watch import Watch
 from paas.errors import EngineUnavailableError
@@ -79,11 +79,11 @@ class LiveContainer:
         if self.ended.done() or not self._host:
             return None
         inside = self.port_inside(port)
-        address = f"127.0.0.1:{self._published}" if self._published else f"{self._host}:{inside}"
-        if self._watch.pid is None:
-            return address if await accepts(address) else None
-        found = await self.listening()
-        return address if any(each.port == inside and each.reachable for each in found) else None
+        if self._published is None:
+            address = f"{self._host}:{inside}"
+            return address if await listens(address) else None
+        address = f"127.0.0.1:{self._published}"
+        return address if await self._listens_behind(address, inside) else None
 
     def port_inside(self, port: int) -> int:
         """Return the port that it is to listen on: its image may EXPOSE another one than `port`."""
@@ -93,6 +93,12 @@ class LiveContainer:
         """Return the sockets that listen inside; none where its processes cannot be seen from here."""
         pid = self._watch.pid
         return await in_thread(listeners, pid) if pid is not None else []
+
+    async def _listens_behind(self, address: str, port: int) -> bool:
+        """Return whether the app listens behind a published port, for which Docker's proxy accepts in any case."""
+        if self._watch.pid is None:
+            return await stays(address)
+        return any(each.port == port and each.reachable for each in await self.listening())
 
     async def let_go(self) -> None:
         """Stop watching it and leave it running. One that has ended is removed first, if that takes no time."""
