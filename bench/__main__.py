@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("command", "deploy", "docker", "idle", "router", "hardship", "logs")
+NAMES = ("command", "deploy", "docker", "compose", "idle", "router", "hardship", "logs")
 LONG = ("steady",)
 """Those that take longer than all the others together: run where they are named."""
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from bench.row import Row
-from bench.stage import Mini, Repository, answering, stage, web, web_and_worker
+from bench.stage import Mini, Repository, answering, push_to_answer, stage, web, web_and_worker
 
 ROUNDS = 7
 PUSH_GOAL_SECONDS = 1.5
@@ -26,7 +26,7 @@ def rows() -> Iterator[Row]:
             if name == "pair":
                 mini.ok("scale", "worker=1", "-a", name)
             pushes = [
-                _push(mini, repository, files(f"round-{number}"), f"round-{number}")
+                push_to_answer(mini, repository, files(f"round-{number}"), f"round-{number}")
                 for number in range(1, ROUNDS + 1)
             ]
             yield Row(
@@ -48,15 +48,6 @@ def rows() -> Iterator[Row]:
             allowed,
             1.0,
         )
-
-
-def _push(mini: Mini, repository: Repository, files: dict[str, str], mark: str) -> float:
-    repository.write(files).commit(mark)
-    address = mini.http
-    began = time.perf_counter()
-    repository.push()
-    answering(address, repository.path.name, mark)
-    return time.perf_counter() - began
 
 
 def _scale(mini: Mini) -> float:

@@ -13,7 +13,17 @@ from pathlib import Path
 from tests.e2e.apps import web, web_and_worker
 from tests.e2e.harness import Mini, Repository
 
-__all__ = ["Mini", "Repository", "answering", "pythons", "seconds", "stage", "web", "web_and_worker"]
+__all__ = [
+    "Mini",
+    "Repository",
+    "answering",
+    "push_to_answer",
+    "pythons",
+    "seconds",
+    "stage",
+    "web",
+    "web_and_worker",
+]
 
 
 @contextmanager
@@ -45,6 +55,16 @@ def answering(address: tuple[str, int], app: str, expected: str, *, within: floa
             return
         time.sleep(0.005)
     raise TimeoutError(f"{app} did not answer {expected!r} within {within} s")
+
+
+def push_to_answer(mini: Mini, repository: Repository, files: Mapping[str, str], mark: str) -> float:
+    """Return how long it took from `mini push` of these files until the app answers with `mark`."""
+    repository.write(files).commit(mark)
+    address = mini.http
+    began = time.perf_counter()
+    repository.push()
+    answering(address, repository.path.name, mark)
+    return time.perf_counter() - began
 
 
 def _body(address: tuple[str, int], app: str) -> str:

@@ -14,53 +14,12 @@ from tests.dockerd import REDIS, docker
 from tests.e2e.engines import Engine
 from tests.e2e.harness import Mini, Repository
 from tests.e2e.machine import free_port, listens, need
+from tests.e2e.starters import EXPRESS, FASTAPI, FLASK
 from tests.eventually import eventually
 
 pytestmark = [pytest.mark.needs_network, pytest.mark.timeout(600)]
 
 Make = Callable[[str], Repository]
-
-FLASK = """
-from flask import Flask
-
-app = Flask(__name__)
-
-@app.route("/")
-def hello_world():
-    return "<p>Hello, World!</p>"
-"""
-
-FASTAPI = """
-from typing import Union
-
-from fastapi import FastAPI
-
-app = FastAPI()
-
-
-@app.get("/")
-def read_root():
-    return {"Hello": "World"}
-
-
-@app.get("/items/{item_id}")
-def read_item(item_id: int, q: Union[str, None] = None):
-    return {"item_id": item_id, "q": q}
-"""
-
-EXPRESS = """
-const express = require('express')
-const app = express()
-const port = process.env.PORT || 3000
-
-app.get('/', (req, res) => {
-  res.send('Hello World!')
-})
-
-app.listen(port, () => {
-  console.log(`Example app listening on port ${port}`)
-})
-"""
 
 RQ_WEB = """
 import os
