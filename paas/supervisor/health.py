@@ -13,7 +13,9 @@ from paas.settings import EngineChoice
 from paas.supervisor.observed import NotReady, Ready, Unwell
 from paas.supervisor.request import ask, connects
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25
+_SHARE = 0.1
+"""Of the time that has been looked for already: so much is added to a boot at most by looking not all the time."""
 _FOREIGNERS_AFTER = 1.0
 """Seconds of silence after which somebody else may be on the port: most apps listen sooner than that."""
 
@@ -88,8 +90,10 @@ class Prober:
         return await ask(address, check, host=examined.host, timeout=timeout) if check.path else None
 
     async def _listening(self, examined: Examined, deadline: float) -> str | NotReady:
-        pause = _FIRST_PAUSE
+        began = self._clock.monotonic()
         while True:
+            looked_for = self._clock.monotonic() - began
+            pause = min(max(_SHORTEST_PAUSE, _SHARE * looked_for), _LONGEST_PAUSE)
             try:
                 if address := await self._engine.address(examined.instance.id, examined.port):
                     return address
@@ -100,7 +104,6 @@ class Prober:
             except EngineUnavailableError:
                 pause = _LONGEST_PAUSE
             await self._clock.sleep(pause)
-            pause = min(pause * 1.25, _LONGEST_PAUSE)
 
     async def _is_held_by_another(self, examined: Examined) -> bool:
         """Ask twice: between the first answer and the connection the instance itself may have begun to listen."""
