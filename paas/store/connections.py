@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import Connection, Engine, QueuePool, RowMapping, Select, create_engine, event
 
@@ -35,6 +36,9 @@ class Connections:
         # A pool of one is the writers' lock, with a deadline.
         self._writer = _engine(path, readers=0, begin="BEGIN IMMEDIATE")
         self._readers = _engine(path, readers=READERS, begin="BEGIN")
+        self._watcher = connect(path)
+        self._watching = Lock()
+        """SQLite's library crashes where a connection is closed under a thread that asks."""
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -56,6 +60,11 @@ class Connections:
         with self.read() as connection:
             return connection.execute(query).mappings().all()
 
+    def version(self) -> int:
+        """Return a number that is another one once anybody has committed anything since the last call."""
+        with translating(on_full=self._on_full), self._watching:
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+
     def truncate_journal(self) -> None:
         """Fold the write-ahead log into the database and empty it, so that no old page is left there."""
         with translating(on_full=self._on_full), self._writer.connect() as connection:
@@ -65,6 +74,8 @@ class Connections:
 
     def close(self) -> None:
         """Close every connection; the last one folds the write-ahead log into the database."""
+        with self._watching:
+            self._watcher.close()
         self._readers.dispose()
         self._writer.dispose()
 

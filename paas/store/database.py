@@ -87,6 +87,10 @@ class Store:
         """Let go of the database; nothing of the store is used after it."""
         self._connections.close()
 
+    def version(self) -> int:
+        """Return a number that is another one once anything was written since the last call."""
+        return self._connections.version()
+
     def backup(self, target: Path) -> None:
         """Copy the database as it is now to `target`. Without the key file of this home its secrets stay shut."""
         with translating(on_full=self._ballast.drop):

@@ -80,8 +80,23 @@ class Desired:
         return {wanted.place: wanted for app in self.apps.values() for wanted in app.wanted()}
 
 
+class DesiredState:
+    """What the store wants, read again only once something was written to it. Blocks: call it on a worker thread."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store, self._settings = store, settings
+        self._last: tuple[int, Desired] | None = None
+
+    def read(self) -> Desired:
+        """Return the desired state of this moment; raises what the store raises."""
+        version = self._store.version()
+        if self._last is None or self._last[0] != version:
+            self._last = version, read_desired(self._store, settings=self._settings)
+        return self._last[1]
+
+
 def read_desired(store: Store, *, settings: Settings) -> Desired:
-    """Return the desired state of this moment. Blocks: call it on a worker thread.
+    """Return the desired state of this moment.
 
     Candidates are read before what serves: a release that is switched to between the two reads is then seen
     as both, never as neither, so that its instances are not stopped at the moment they begin to serve.

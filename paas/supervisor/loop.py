@@ -23,7 +23,7 @@ from paas.store.database import Store
 from paas.supervisor import inspection
 from paas.supervisor.adoption import Adoption
 from paas.supervisor.backoff import MAX_JITTER
-from paas.supervisor.desired import Desired, read_desired
+from paas.supervisor.desired import Desired, DesiredState
 from paas.supervisor.executor import Executor
 from paas.supervisor.health import Prober
 from paas.supervisor.inspection import CheckResult
@@ -76,7 +76,7 @@ class Supervisor:
     ) -> None:
         self._store, self._engine, self._clock = store, engine, clock
         self._settings, self._jitter = settings, jitter
-        self._seen, self._shown = Observations(), Shown()
+        self._desired, self._seen, self._shown = DesiredState(store, settings), Observations(), Shown()
         self._wake, self._passes = Wake(clock), Passes(clock)
         self._reported: list[tuple[InstanceId, ExitStatus, float]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -263,7 +263,7 @@ class Supervisor:
         """Observe, reconcile, execute; return when to look again."""
         if not self._adopted:
             await self._adoption.run()
-        desired = await in_thread(read_desired, self._store, settings=self._settings)
+        desired = await in_thread(self._desired.read)
         await self._observe()
         now = self._clock.monotonic()
         self._seen.serves(desired, since=now if self._adopted else LONG_AGO)
@@ -273,7 +273,7 @@ class Supervisor:
             await self._executor.carry_out(plan)
         finally:  # what is known is shown and routed, also where the store cannot take any more
             self._show(desired)
-        return now if plan.actions else plan.look_again or now + LONGEST_PAUSE
+        return now if plan.is_followed_at_once else plan.look_again or now + LONGEST_PAUSE
 
     def _show(self, desired: Desired) -> None:
         running = [each for each in self._seen.instances.values() if each.id not in self._seen.exits]

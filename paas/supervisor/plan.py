@@ -124,6 +124,11 @@ class Plan:
     actions: tuple[Action, ...] = ()
     look_again: float | None = None
 
+    @property
+    def is_followed_at_once(self) -> bool:
+        """Whether carrying it out is a reason to look again; a start is none until it has ended, which wakes by itself."""
+        return not all(isinstance(action, StartInstance) for action in self.actions)
+
     def __str__(self) -> str:
         lines = [str(action) for action in self.actions] or ["nothing to do"]
         if self.look_again is not None:

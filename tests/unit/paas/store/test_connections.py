@@ -13,7 +13,7 @@ import pytest
 from paas.domain.app import App
 from paas.domain.event import EventKind
 from paas.domain.names import app_name
-from paas.errors import ConflictError
+from paas.errors import ConflictError, PaasError
 from paas.settings import Settings
 from paas.store.connections import connect
 from paas.store.database import Store
@@ -51,6 +51,33 @@ def test_eight_writers_and_eight_readers_at_once_meet_no_error(store: Store, sho
         seen = [pool.submit(read, number) for number in range(100)]
         assert sorted(future.result() for future in written) == list(range(1, 201))
         assert all(0 <= future.result() <= 200 for future in seen)
+
+
+def test_the_version_is_another_one_after_every_commit_and_no_other_time(
+    store: Store, shop: App, settings: Settings
+) -> None:
+    before = store.version()
+    store.apps.list()
+    assert store.version() == before
+    store.events.append(EventKind.APP_RENAMED, app=shop.id, actor="me", cause="by us")
+    by_us = store.version()
+    with closing(connect(settings.database)) as another:
+        another.execute("UPDATE apps SET name = 'shop-2'")
+    assert len({before, by_us, store.version()}) == 3
+
+
+def test_a_store_that_is_closed_says_so_to_a_thread_that_still_asks(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(20):
+            store = open_store(tmp_path / str(number))
+            asking = [pool.submit(_ask_on, store) for _ in range(4)]
+            store.close()
+            assert all(isinstance(each.exception(), PaasError) for each in asking)
+
+
+def _ask_on(store: Store) -> None:
+    while True:
+        store.version()
 
 
 def test_a_use_case_that_fails_halfway_leaves_nothing(store: Store, shop: App, settings: Settings) -> None:
