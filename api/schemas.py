@@ -135,13 +135,6 @@ class Build(Document):
 
 
 # -- deployments: every releasing command makes one ----------------------------------------------------------------
-class Quarantine(Document):
-    """Where git keeps the objects of a push that is not accepted yet (git-receive-pack(1), quarantine)."""
-
-    object_directory: str
-    alternates: str
-
-
 class NewDeployment(Document):
     """A commit to deploy, whose objects were pushed before."""
 
@@ -150,7 +143,6 @@ class NewDeployment(Document):
     message: str = ""
     no_cache: bool = False
     wait_lock: float = Field(default=900.0, ge=0, le=86400)
-    quarantine: Quarantine | None = None
 
 
 class Deployment(Document):

@@ -1,6 +1,6 @@
 """Running git on our own bare repositories, so that nothing a user pushed or configured is ever executed.
 
-It never fetches, checks out or recurses into submodules. Standard library alone: the hook starts with it.
+It never fetches, checks out or recurses into submodules.
 """
 
 import os

@@ -1,146 +1,137 @@
-"""The pre-receive hook: what may be pushed, and the deployment that a push to main asks the control plane for.
+"""The pre-receive hook: git asks here whether a push is taken, while its objects are in quarantine.
 
-It runs as `python -I -m builds.hook`, started by git in the app's repository while the pushed objects are in
-quarantine: exit code 1 refuses the push and nothing of it stays. It writes nothing itself; standard library alone.
+What git starts is a few lines of shell, since every push waits for its start: it passes git's question on over one pipe,
+and what comes back over another to whoever pushes. Who does not answer refuses; of a refused push nothing stays.
 """
 
+import asyncio
 import os
-import re
-import signal
-import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import TracebackType
+from typing import Self
 
 from builds.git import Git, Quarantine
 from builds.tree import check_limits, read_tree
-from paas.errors import InvalidError, OperationCancelledError, PaasError
+from builds.updates import Update, parse_updates
+from paas.errors import InvalidError, PaasError
+from paas.threads import in_thread
 
-_ID = r"(?:[0-9a-f]{40}|[0-9a-f]{64})"
-_BRANCH = re.compile(r"refs/heads/[A-Za-z0-9_][A-Za-z0-9._/+@#-]{0,199}")
-_STORED_COMMIT = re.compile(rf"refs/mini/commits/({_ID})")
-_LINE = re.compile(rf"({_ID}) ({_ID}) (\S+)")
-DEPLOYED = ("refs/heads/main", "refs/heads/master")
+SCRIPT = """\
+#!/bin/sh
+# git has put what was pushed into quarantine. mini's control plane, at the other ends of two pipes, says what becomes of it.
+{ printf '%s\\n' "$GIT_QUARANTINE_PATH" && cat && echo; } >"/proc/self/fd/$MINI_HOOK_ASKS" || exit 1
+while IFS= read -r line; do
+    case $line in
+        taken) exit 0 ;;
+        refused) exit 1 ;;
+        *) printf '%s\\n' "${line#|}" >&2 ;;
+    esac
+done <"/proc/self/fd/$MINI_HOOK_HEARS"
+echo ' !     The control plane went away during the push; push again.' >&2
+exit 1
+"""
+
+_QUESTION_LIMIT = 4 * 1024 * 1024
+
+Say = Callable[[str], Awaitable[None]]
+"""Shows a line to who pushes; raises ConnectionError where nobody is left to see it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    """One ref that the push would change. An id of zeros stands for none."""
+class Push:
+    """What a push would change. Without objects of its own, as where it only deletes, it has no quarantine."""
 
-    old: str
-    new: str
-    ref: str
-
-    @property
-    def deletes(self) -> bool:
-        return not self.new.strip("0")
-
-    @property
-    def branch(self) -> str:
-        return self.ref.removeprefix("refs/heads/")
+    updates: list[Update]
+    quarantine: Quarantine | None
 
 
-def parse_updates(text: str) -> list[Update]:
-    """Return the updates that git names on standard input; raises InvalidError for a ref that mini does not take."""
-    updates = []
-    for line in text.splitlines():
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise InvalidError(f"git named an update that cannot be read: {line!r}. Push one branch.")
-        update = Update(*match.groups())
-        _check_ref(update)
-        updates.append(update)
-    return updates
+Decide = Callable[[Push, Say], Awaitable[bool]]
+"""Returns whether a push that is within the limits is taken; raises a PaasError that says why it is not."""
 
 
-def to_deploy(updates: Sequence[Update]) -> Update | None:
-    """Return the update that is deployed, if one is; raises InvalidError where there are two."""
-    wanted = [update for update in updates if update.ref in DEPLOYED and not update.deletes]
-    if len(wanted) > 1:
-        raise InvalidError("main and master were pushed at once, and one of them can be deployed. Push one.")
-    return wanted[0] if wanted else None
+class Hook:
+    """The control plane's ends of the pipes to one push's hook. Enter it before git is started, leave it when git has
+    ended."""
 
-
-def _check_ref(update: Update) -> None:
-    stored = _STORED_COMMIT.fullmatch(update.ref)
-    if stored and not update.deletes and stored[1] != update.new:
-        raise InvalidError(f"{update.ref} must hold the commit that it names.")
-    if not stored and not _BRANCH.fullmatch(update.ref):
-        raise InvalidError(
-            f"mini takes branches alone, and no such name as {update.ref!r}. Push one: git push mini main."
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        asked, self._asks = os.pipe()
+        self._hears, told = os.pipe()
+        self._question = asyncio.StreamReader(limit=_QUESTION_LIMIT)
+        self._listening, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(self._question), os.fdopen(asked, "rb", buffering=0)
         )
-    if update.deletes and update.ref in DEPLOYED:
-        raise InvalidError(f"{update.branch} is what is deployed; it cannot be deleted. Use `mini destroy`.")
+        telling, protocol = await loop.connect_write_pipe(
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(told, "wb", buffering=0)
+        )
+        self._telling = asyncio.StreamWriter(telling, protocol, None, loop)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listening.close()
+        self._telling.close()
+        self.handed_over()
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What git is to inherit."""
+        return (self._asks, self._hears)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells the hook of them."""
+        return {"MINI_HOOK_ASKS": str(self._asks), "MINI_HOOK_HEARS": str(self._hears)}
+
+    def handed_over(self) -> None:
+        """Give up the ends that git has inherited by now: they are to end with it."""
+        for descriptor in self.descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._asks = self._hears = -1
+
+    async def answer(self, directory: Path, decide: Decide) -> None:
+        """Answer git's question about a push into the repository at `directory`, if it comes to ask one: what breaks the
+        limits is refused, of anything else `decide` says. Where this raises, the push is refused."""
+        try:
+            taken = await self._taken(directory, decide)
+            self._telling.write(b"taken\n" if taken else b"refused\n")
+        except ConnectionError:
+            pass  # git was ended, and the hook with it
+        finally:
+            self._telling.close()
+
+    async def _taken(self, directory: Path, decide: Decide) -> bool:
+        try:
+            push = await self._asked(directory)
+            await in_thread(_judge, directory, push)
+            return await decide(push, self._say)
+        except PaasError as error:
+            await self._say(f" !     {error.message}")
+            return False
+
+    async def _asked(self, directory: Path) -> Push:
+        try:
+            text = (await self._question.readuntil(b"\n\n")).decode(errors="replace")
+        except asyncio.IncompleteReadError as error:  # git refused the push by itself, or was ended
+            raise ConnectionResetError from error
+        except asyncio.LimitOverrunError as error:
+            self._listening.close()  # the hook still writes
+            raise InvalidError("The push changes too many refs at once. Push one branch.") from error
+        objects, _, updates = text.partition("\n")
+        path = (directory / objects).resolve() if objects else None
+        quarantine = Quarantine(str(path), str(path.parent)) if path else None
+        return Push(parse_updates(updates.strip("\n")), quarantine)
+
+    async def _say(self, text: str) -> None:
+        self._telling.writelines(f"|{line}\n".encode() for line in text.split("\n"))
+        await self._telling.drain()
 
 
-def main() -> None:
-    """Judge one push; exits 0 to take it and 1 to refuse it."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, _interrupt)
-    try:
-        sys.exit(0 if _receive(sys.stdin.read()) else 1)
-    except OperationCancelledError:
-        sys.exit(1)
-    except PaasError as error:
-        _say(f" !     {error.message}")
-        sys.exit(1)
-
-
-def _receive(text: str) -> bool:
-    """Return whether the push is taken."""
-    updates = parse_updates(text)
-    # git starts the hook in the repository, with the quarantine in its environment.
-    directory = Path(os.environ["GIT_DIR"]).resolve()
-    quarantine = _quarantine()
-    for update in updates:
+def _judge(directory: Path, push: Push) -> None:
+    for update in push.updates:
         if not update.deletes:
-            check_limits(read_tree(Git(directory, quarantine), update.new))
-    if os.environ.get("MINI_PUSH_DEPLOY") != "1":
-        return True
-    deployed = to_deploy(updates)
-    for update in updates:
-        if update is not deployed and not update.deletes and not _STORED_COMMIT.fullmatch(update.ref):
-            _say(
-                f" !     {update.branch} is stored, not deployed. To deploy it: git push mini {update.branch}:main"
-            )
-    return deployed is None or _deploy(deployed, quarantine)
-
-
-def _deploy(update: Update, quarantine: Quarantine | None) -> bool:
-    from builds.control import ControlPlane  # its imports take longer than judging a push that is only stored
-
-    plane = ControlPlane(os.environ["MINI_CONTROL_SOCKET"], app=os.environ["MINI_PUSH_APP"])
-    deployment = plane.deploy(update.new, ref=update.branch, quarantine=quarantine)
-    line = ""
-    try:
-        for line in plane.output(deployment):
-            _say(line)
-        outcome = plane.outcome(deployment)
-    except (OperationCancelledError, BrokenPipeError):
-        plane.cancel(deployment)
-        return False
-    if outcome.succeeded:
-        _say(f"v{outcome.release}  {outcome.url}")
-    elif outcome.reason not in line:
-        _say(f" !     {outcome.reason}")
-    return outcome.succeeded
-
-
-def _quarantine() -> Quarantine | None:
-    objects = os.environ.get("GIT_QUARANTINE_PATH")
-    if objects is None:
-        return None
-    return Quarantine(str(Path(objects).resolve()), str(Path(objects).resolve().parent))
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of signal handlers
-    raise OperationCancelledError
-
-
-if __name__ == "__main__":
-    main()
+            check_limits(read_tree(Git(directory, push.quarantine), update.new))

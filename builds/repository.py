@@ -2,15 +2,13 @@
 
 import os
 import re
-import shlex
 import shutil
-import sys
 from pathlib import Path
 from threading import Lock
 
 from builds.git import Git, GitError, Quarantine, git_environment, receive_pack_argv
+from builds.hook import SCRIPT
 from builds.source import Source
-from paas.domain.app import App
 from paas.domain.ids import AppId, Commit
 from paas.errors import InvalidError, NotFoundError
 from paas.settings import Settings
@@ -54,15 +52,9 @@ class Repositories:
         """Return the command that takes one push over its standard input and output."""
         return receive_pack_argv(self.path(app), hooks=self._hooks)
 
-    def receive_pack_environment(self, app: App, *, deploy: bool, actor: str) -> dict[str, str]:
-        """Return its environment: whom the hook asks, whether it only stores, and who pushes, for git's reflog."""
-        return git_environment() | {
-            "MINI_CONTROL_SOCKET": str(self._settings.control_socket),
-            "MINI_PUSH_APP": app.name,
-            "MINI_PUSH_DEPLOY": "1" if deploy else "0",
-            "GIT_COMMITTER_NAME": actor,
-            "GIT_COMMITTER_EMAIL": "mini",
-        }
+    def receive_pack_environment(self, *, actor: str) -> dict[str, str]:
+        """Return its environment, with who pushes, for git's reflog."""
+        return git_environment() | {"GIT_COMMITTER_NAME": actor, "GIT_COMMITTER_EMAIL": "mini"}
 
     @property
     def _hooks(self) -> Path:
@@ -81,15 +73,14 @@ class Repositories:
             making.rename(directory)
 
     def _write_hook(self) -> None:
-        """Write `pre-receive` where it is not as it should be: an upgrade may have moved the interpreter."""
+        """Write `pre-receive` where it is not as it should be: an earlier mini may have written another one."""
         hook = self._hooks / "pre-receive"
-        text = f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -m builds.hook\n"
-        if hook.exists() and hook.read_text() == text:
+        if hook.exists() and hook.read_text() == SCRIPT:
             return
         self._hooks.mkdir(mode=0o700, exist_ok=True)
         self._hooks.chmod(0o700)
         written = self._hooks / f"pre-receive.{os.getpid()}"
-        written.write_text(text)
+        written.write_text(SCRIPT)
         written.chmod(0o500)
         written.rename(hook)
         self._hooks.chmod(0o500)

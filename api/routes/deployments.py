@@ -21,7 +21,6 @@ router = APIRouter(prefix="/v1/apps/{app}/deployments", tags=["deployments"])
 @router.post("", status_code=202)
 async def deploy(app: TheApp, new: schemas.NewDeployment, here: Here, by: By) -> schemas.Deployment:
     """Deploy a commit whose objects were pushed; answers at once, the output stream tells the rest."""
-    quarantine = new.quarantine
     started = await here.deployer.push(
         app,
         commit=git.commit_id(new.commit),
@@ -30,7 +29,6 @@ async def deploy(app: TheApp, new: schemas.NewDeployment, here: Here, by: By) ->
         no_cache=new.no_cache,
         wait_lock=new.wait_lock,
         actor=by.name,
-        quarantine=git.Quarantine(quarantine.object_directory, quarantine.alternates) if quarantine else None,
     )
     return await shown(here, app, started)
 

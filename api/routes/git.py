@@ -7,8 +7,9 @@ from contextlib import suppress
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from api import errors
+from api import errors, pushes
 from api.services import By, Here, Services
+from builds.hook import Hook
 from paas.domain.app import App
 from paas.domain.names import app_name
 from paas.errors import PaasError
@@ -37,14 +38,34 @@ async def receive_pack(websocket: WebSocket, app: str, here: Here, by: By, deplo
 
 
 async def _serve(websocket: WebSocket, here: Services, app: App, *, deploy: bool, actor: str) -> int:
-    await here.repositories.ensure(app.id)
-    process = await asyncio.create_subprocess_exec(
-        *here.repositories.receive_pack_argv(app.id),
-        env=here.repositories.receive_pack_environment(app, deploy=deploy, actor=actor),
-        stdin=PIPE,
-        stdout=PIPE,
-        start_new_session=True,
-    )
+    repositories = here.repositories
+    await repositories.ensure(app.id)
+    decide = pushes.deploy(here, app, actor=actor) if deploy else pushes.store
+    async with Hook() as hook:
+        process = await asyncio.create_subprocess_exec(
+            *repositories.receive_pack_argv(app.id),
+            env=repositories.receive_pack_environment(actor=actor) | hook.environment,
+            stdin=PIPE,
+            stdout=PIPE,
+            pass_fds=hook.descriptors,
+            start_new_session=True,
+        )
+        hook.handed_over()
+        answering = asyncio.create_task(hook.answer(repositories.path(app.id), decide))
+        try:
+            code = await _carry(websocket, process)
+            if answering.done():
+                answering.result()  # which raises what was no answer
+            return code
+        finally:
+            # Before git, whose end takes the quarantine away from a build.
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+            await _end(process)
+
+
+async def _carry(websocket: WebSocket, process: Process) -> int:
+    """Pass what client and git say to each other, and return git's exit code."""
     feeding = asyncio.create_task(_feed(websocket, process))
     sending = asyncio.create_task(_send(websocket, process))
     try:
@@ -57,7 +78,6 @@ async def _serve(websocket: WebSocket, here: Services, app: App, *, deploy: bool
         feeding.cancel()
         sending.cancel()
         await asyncio.gather(feeding, sending, return_exceptions=True)
-        await _end(process)
 
 
 async def _feed(websocket: WebSocket, process: Process) -> bool:

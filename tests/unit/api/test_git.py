@@ -49,8 +49,11 @@ class Repositories:
     def receive_pack_argv(self, app: str) -> list[str]:
         return ["sh", "-c", "exec <&-; sleep 0.3; echo refused; exit 3"]
 
-    def receive_pack_environment(self, app: object, *, deploy: bool, actor: str) -> dict[str, str]:
+    def receive_pack_environment(self, *, actor: str) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin"}
+
+    def path(self, app: str) -> Path:
+        return Path("/")
 
 
 async def test_what_git_says_and_its_exit_arrive_though_it_reads_no_more(tmp_path: Path) -> None:

@@ -1,12 +1,18 @@
 """Real git repositories for the tests of builds: made by git itself, or object by object where git would refuse."""
 
+import asyncio
 import hashlib
 import os
 import shlex
 import subprocess
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
+from builds.hook import Decide, Hook, Push, Say
 from builds.repository import Repositories
 from paas.clock import SystemClock
 from paas.domain.app import App
@@ -36,11 +42,22 @@ _ENVIRONMENT = {
 
 
 def git(
-    *arguments: str, at: Path, check: bool = True, given: bytes = b""
+    *arguments: str, at: Path, check: bool = True, given: bytes = b"", inherited: tuple[int, ...] = ()
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        ["git", *arguments], cwd=at, env=_ENVIRONMENT, input=given, capture_output=True, check=check
+        ["git", *arguments],
+        cwd=at,
+        env=_ENVIRONMENT,
+        input=given,
+        capture_output=True,
+        check=check,
+        pass_fds=inherited,
     )
+
+
+async def take(_push: Push, _say: Say) -> bool:
+    """Take what is within the limits, as a push that is only to be stored is taken."""
+    return True
 
 
 class WorkTree:
@@ -64,10 +81,12 @@ class WorkTree:
     def head(self) -> Commit:
         return Commit(git("rev-parse", "HEAD", at=self.path).stdout.decode().strip())
 
-    def push(self, server: "Server", *refs: str, deploy: bool = False, at: Path | None = None) -> str:
+    def push(self, server: "Server", *refs: str, decide: Decide = take, at: Path | None = None) -> str:
         """Push through the very command that the server runs; return what git said, with an exit code in front."""
-        done = git("push", f"--receive-pack={server.receive_pack(deploy=deploy)} #", str(server.bare), *refs,
-                   at=at or self.path, check=False)  # fmt: skip
+        with server.answering(decide) as hook:
+            command = f"--receive-pack={server.receive_pack(hook)} #"
+            done = git("push", command, str(server.bare), *refs, at=at or self.path, check=False,
+                       inherited=hook.descriptors)  # fmt: skip
         return f"{done.returncode} {done.stderr.decode()}"
 
 
@@ -79,9 +98,29 @@ class Server:
         self.repositories = Repositories(self.settings)
         self.bare = self.repositories.path(SHOP.id)
 
-    def receive_pack(self, *, deploy: bool) -> Path:
+    @contextmanager
+    def answering(self, decide: Decide = take) -> Iterator[Hook]:
+        """The pipes to the hook of one push, which is answered on a thread until the block and git have ended."""
+        entered: SimpleQueue[tuple[Hook, asyncio.AbstractEventLoop]] = SimpleQueue()
+
+        async def answer() -> None:
+            async with Hook() as hook:
+                entered.put((hook, asyncio.get_running_loop()))
+                await hook.answer(self.bare, decide)
+
+        thread = Thread(target=asyncio.run, args=[answer()])
+        thread.start()
+        hook, loop = entered.get()
+        try:
+            yield hook
+        finally:
+            with suppress(RuntimeError):  # it has ended
+                loop.call_soon_threadsafe(hook.handed_over)
+            thread.join()
+
+    def receive_pack(self, hook: Hook) -> Path:
         """Return a script that runs receive-pack with the environment the server gives it, and no more."""
-        environment = self.repositories.receive_pack_environment(SHOP, deploy=deploy, actor="me")
+        environment = self.repositories.receive_pack_environment(actor="me") | hook.environment
         pairs = [f"{name}={value}" for name, value in environment.items()]
         script = self.settings.home / "receive-pack"
         script.write_text(

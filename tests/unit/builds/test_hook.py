@@ -1,173 +1,116 @@
-import json
-import socketserver
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
+import os
+import signal
 from pathlib import Path
 
-import pytest
-
-from builds.git import Git, Quarantine
-from builds.hook import parse_updates, to_deploy
+from builds.git import Git
+from builds.hook import Push, Say
 from builds.tree import read_tree
-from paas.errors import InvalidError
-from tests.unit.builds.repos import SHOP, Server, WorkTree, git
+from paas.errors import LeaseHeldError
+from tests.unit.builds.repos import Server, WorkTree, git
 from tests.unit.builds.test_tree import bomb
 
-NONE, ONE, TWO = "0" * 40, "1" * 40, "2" * 40
+ONE = "1" * 40
 
 
-@pytest.mark.parametrize(
-    ("line", "complaint"),
-    [
-        pytest.param(f"{NONE} {ONE} refs/tags/v1", "branches alone", id="tag"),
-        pytest.param(f"{NONE} {ONE} refs/heads/-x", "branches alone", id="an option"),
-        pytest.param(f"{NONE} {ONE} refs/heads/a;b", "branches alone", id="a shell's"),
-        pytest.param(f"{NONE} {ONE} refs/mini/other", "branches alone", id="our own folder"),
-        pytest.param(f"{NONE} {ONE} refs/mini/commits/{TWO}", "must hold the commit", id="another's name"),
-        pytest.param(f"{ONE} {NONE} refs/heads/main", "cannot be deleted", id="delete main"),
-        pytest.param(f"{NONE} xyz refs/heads/main", "cannot be read", id="no id"),
-    ],
-)
-def test_a_ref_that_is_not_taken_says_why(line: str, complaint: str) -> None:
-    with pytest.raises(InvalidError, match=complaint):
-        parse_updates(line)
-
-
-def test_of_several_branches_only_main_is_deployed() -> None:
-    updates = parse_updates(f"{NONE} {ONE} refs/heads/feature\n{NONE} {TWO} refs/heads/main\n")
-    deployed = to_deploy(updates)
-    assert deployed is not None
-    assert deployed.new == TWO
-
-
-def test_main_and_master_at_once_is_refused() -> None:
-    with pytest.raises(InvalidError, match="Push one"):
-        to_deploy(parse_updates(f"{NONE} {ONE} refs/heads/master\n{NONE} {TWO} refs/heads/main\n"))
-
-
-class Plane(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """A control plane that answers what a push asks for."""
-
-    daemon_threads = True
-
-    def __init__(self, server: Server, *, state: str = "succeeded", refuse: str = "") -> None:
-        server.settings.control_socket.parent.mkdir(exist_ok=True)
-        self.bare = server.bare
-        self.state = state
-        self.refuse = refuse
-        self.asked: list[dict[str, object]] = []
-        self.seen_in_quarantine = 0
-        super().__init__(str(server.settings.control_socket), _Answers)
-
-
-class _Answers(BaseHTTPRequestHandler):
-    server: Plane
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append({"path": self.path, **body})
-        if self.server.refuse:
-            return self._answer(423, {"detail": self.server.refuse, "code": "lease_held"})
-        git = Git(self.server.bare, Quarantine(**body["quarantine"]))
-        self.server.seen_in_quarantine = len(read_tree(git, body["commit"]).sizes)
-        return self._answer(202, {"id": "d1"})
-
-    def do_GET(self) -> None:
-        if not self.path.endswith("/output"):
-            reason = "" if self.server.state == "succeeded" else "requirements.txt cannot be resolved: nosuch"
-            answer = {
-                "state": self.server.state,
-                "release": 7,
-                "url": "http://shop.localhost",
-                "reason": reason,
-            }
-            return self._answer(200, answer)
-        lines = [("step", "Building 1234567 (main)"), ("output", "hello"), ("warning", "careful")]
-        text = "".join(json.dumps({"sequence": 1, "at": "", "kind": k, "text": t}) + "\n" for k, t in lines)
-        return self._send(200, text.encode())
-
-    def address_string(self) -> str:
-        return "unix"
-
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the name of the method that it replaces
-
-    def _answer(self, status: int, document: dict[str, object]) -> None:
-        self._send(status, json.dumps(document).encode())
-
-    def _send(self, status: int, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-
-@contextmanager
-def running(plane: Plane) -> Iterator[Plane]:
-    thread = threading.Thread(target=plane.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield plane
-    finally:
-        plane.shutdown()
-        plane.server_close()
-        thread.join()
-
-
-def test_a_push_to_main_is_built_from_quarantine_and_shows_the_output(server: Server, work: WorkTree) -> None:
-    commit = work.commit({"a": "1", "b": "2"})
-    with running(Plane(server)) as plane:
-        said = work.push(server, "main", deploy=True)
-    assert said.startswith("0 ")
-    remote = [line.removeprefix("remote: ").rstrip() for line in said[2:].splitlines() if "remote:" in line]
-    assert remote == [
-        "-----> Building 1234567 (main)",
-        "       hello",
-        " !     careful",
-        "v7  http://shop.localhost",
+def said_to_the_pusher(output: str) -> list[str]:
+    return [
+        line.removeprefix("remote: ").rstrip()
+        for line in output[2:].splitlines()
+        if line.startswith("remote:")
     ]
-    assert plane.asked[0]["commit"] == commit
-    assert plane.asked[0]["path"] == f"/v1/apps/{SHOP.name}/deployments"
-    assert plane.seen_in_quarantine == 2
+
+
+def test_whoever_pushes_sees_each_line_and_what_is_asked_about_is_still_in_quarantine(
+    server: Server, work: WorkTree
+) -> None:
+    commit = work.commit({"a": "1", "b": "2"})
+    seen: list[object] = []
+
+    async def decide(push: Push, say: Say) -> bool:
+        (update,) = push.updates
+        seen.extend(
+            [update.new, update.branch, len(read_tree(Git(server.bare, push.quarantine), commit).sizes)]
+        )
+        seen.append(server.refs())
+        for line in ("-----> Building", "taken", "refused", "   |\\n %s $HOME `id`", "ünd so weiter"):
+            await say(line)
+        await say("two\nlines")
+        return True
+
+    output = work.push(server, "main", decide=decide)
+    assert output.startswith("0 ")
+    assert seen == [commit, "main", 2, []]
+    lines = ["-----> Building", "taken", "refused", "   |\\n %s $HOME `id`", "ünd so weiter", "two", "lines"]
+    assert said_to_the_pusher(output) == lines
     assert server.refs() == ["refs/heads/main"]
 
 
-def test_a_failed_deployment_refuses_the_push_and_leaves_nothing(server: Server, work: WorkTree) -> None:
+def test_a_push_that_is_not_taken_leaves_nothing(server: Server, work: WorkTree) -> None:
     commit = work.commit({"a": "1"})
-    with running(Plane(server, state="failed")):
-        said = work.push(server, "main", deploy=True)
-    assert said.startswith("1 ")
-    assert " !     requirements.txt cannot be resolved: nosuch" in said
+
+    async def decide(_push: Push, say: Say) -> bool:
+        await say(" !     requirements.txt cannot be resolved: nosuch")
+        return False
+
+    output = work.push(server, "main", decide=decide)
+    assert output.startswith("1 ")
+    assert said_to_the_pusher(output) == [" !     requirements.txt cannot be resolved: nosuch"]
     assert server.refs() == []
     assert git("cat-file", "-e", commit, at=server.bare, check=False).returncode != 0
 
 
-def test_a_refusal_of_the_control_plane_is_shown(server: Server, work: WorkTree) -> None:
+def test_a_refusal_is_shown(server: Server, work: WorkTree) -> None:
+    async def decide(_push: Push, _say: Say) -> bool:
+        raise LeaseHeldError("Another deployment is under way.")
+
     work.commit({"a": "1"})
-    with running(Plane(server, refuse="Another deployment is under way.")):
-        said = work.push(server, "main", deploy=True)
-    assert said.startswith("1 ")
-    assert " !     Another deployment is under way." in said
+    output = work.push(server, "main", decide=decide)
+    assert output.startswith("1 ")
+    assert " !     Another deployment is under way." in output
 
 
-def test_without_a_control_plane_a_push_to_main_is_refused_in_one_sentence(
-    server: Server, work: WorkTree
-) -> None:
+def test_a_control_plane_that_goes_away_refuses_the_push(server: Server, work: WorkTree) -> None:
     work.commit({"a": "1"})
-    said = work.push(server, "main", deploy=True)
-    assert said.startswith("1 ")
-    assert "The control plane does not answer" in said
-    assert "Traceback" not in said
+    with server.answering() as hook:
+        script = server.receive_pack(hook)
+    # Its ends of the pipes are closed by now.
+    push = ("push", f"--receive-pack={script} #", str(server.bare), "main")
+    assert git(*push, at=work.path, check=False).returncode == 1
+    assert server.refs() == []
 
 
-def test_another_branch_is_stored_and_says_so(server: Server, work: WorkTree) -> None:
+def test_a_hook_that_is_killed_while_it_waits_is_a_push_refused(server: Server, work: WorkTree) -> None:
     work.commit({"a": "1"})
-    said = work.push(server, "main:feature/x", deploy=True)
-    assert said.startswith("0 ")
-    assert "feature/x is stored, not deployed. To deploy it: git push mini feature/x:main" in said
-    assert server.refs() == ["refs/heads/feature/x"]
-    assert work.push(server, ":feature/x", deploy=True).startswith("0 ")
+
+    async def decide(_push: Push, say: Say) -> bool:
+        os.kill(hook_of(server), signal.SIGKILL)
+        while True:
+            await say("x" * 1000)
+
+    assert work.push(server, "main", decide=decide).startswith("1 ")
+    assert server.refs() == []
+
+
+def hook_of(server: Server) -> int:
+    """Return the process id of the hook that runs in the server's repository."""
+    (found,) = (
+        int(process.name)
+        for process in Path("/proc").iterdir()
+        if process.name.isdigit()
+        and f"{server.settings.repositories}/hooks/pre-receive".encode() in (process / "cmdline").read_bytes()
+        and b"git" not in (process / "cmdline").read_bytes().split(b"\0")[0]
+    )
+    return found
+
+
+def test_a_push_of_more_branches_than_a_pipe_holds_is_taken(server: Server, work: WorkTree) -> None:
+    commit = work.commit({"a": "1"})
+    names = [f"refs/heads/branch-{number:04}-{'x' * 60}" for number in range(700)]
+    git(
+        "update-ref", "--stdin", at=work.path, given="".join(f"create {n} {commit}\n" for n in names).encode()
+    )
+    assert work.push(server, "refs/heads/branch-*:refs/heads/branch-*").startswith("0 ")
+    assert server.refs() == names
 
 
 def test_a_commit_that_is_only_to_be_stored_deploys_nothing_and_says_nothing(

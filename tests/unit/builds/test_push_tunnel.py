@@ -42,12 +42,16 @@ class Tunnel:
 
     def _serve(self, websocket: ServerConnection) -> None:
         repositories = self.server.repositories
-        with subprocess.Popen(
-            repositories.receive_pack_argv(SHOP.id),
-            env=repositories.receive_pack_environment(SHOP, deploy=False, actor="me"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as process:
+        with (
+            self.server.answering() as hook,
+            subprocess.Popen(
+                repositories.receive_pack_argv(SHOP.id),
+                env=repositories.receive_pack_environment(actor="me") | hook.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=hook.descriptors,
+            ) as process,
+        ):
             feeding = threading.Thread(target=self._feed, args=[websocket, process])
             feeding.start()
             assert process.stdout is not None

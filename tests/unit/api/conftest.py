@@ -1,0 +1,5 @@
+"""The stage of the releases' own tests: a real store and deployer."""
+
+from tests.unit.releases.conftest import stage
+
+__all__ = ["stage"]
