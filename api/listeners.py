@@ -3,9 +3,10 @@
 import asyncio
 import errno
 import os
+import re
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,6 +47,19 @@ def listen_tcp(address: Address) -> socket.socket:
             f"The API cannot listen on {address}: {why}. Choose another address with --listen or MINI_LISTEN."
         ) from error
     return listener
+
+
+@contextmanager
+def saying_what_is_remembered(names: Collection[str]) -> Iterator[None]:
+    """Let the error of an address that cannot be had say where it came from, if it is one of these settings, which
+    nobody named at this start."""
+    try:
+        yield
+    except InvalidError as error:
+        if not set(names).intersection(re.findall(r"MINI_[A-Z]+", error.message)):
+            raise
+        remembered = "This one is remembered from an earlier start, and the one that you choose now will be."
+        raise InvalidError(f"{error.message} {remembered}") from error
 
 
 def bound(listener: socket.socket) -> Address:

@@ -18,8 +18,9 @@ async def collected(here: Services) -> CollectorRegistry:
     apps = await in_thread(here.store.apps.list)
     states: Counter[tuple[str, str, str]] = Counter()
     restarts: Counter[tuple[str, str]] = Counter()
+    seen = await here.observed(apps)
     for app in apps:
-        for view in here.supervisor.instances(app.id):
+        for view in seen[app.id]:
             states[app.name, view.instance.type, view.state] += 1
             restarts[app.name, view.instance.name] += view.instance.restarts
     registry = CollectorRegistry()

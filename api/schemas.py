@@ -59,7 +59,8 @@ class Server(Document):
     pids: Pids
     started_at: Moment
     apps: int
-    instances: int
+    instances: int | None
+    """How many start or are up; None while the engine does not answer."""
 
 
 class ServerStop(Document):
@@ -110,8 +111,8 @@ class App(Document):
     commit: str | None
     domains: list[str]
     formation: dict[str, int]
-    instances: int
-    """How many are up now."""
+    instances: int | None
+    """How many are up now; None while the engine does not answer."""
     repository: str
     """The git remote: `mini::shop`."""
 

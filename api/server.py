@@ -20,7 +20,14 @@ import uvicorn
 from api.app import create_app
 from api.engines import equipment, settled_engine
 from api.housekeeping import HOUR, MINUTE, housekeeping
-from api.listeners import BACKLOG, PeerCheckedProtocol, bound, listen_tcp, listen_unix
+from api.listeners import (
+    BACKLOG,
+    PeerCheckedProtocol,
+    bound,
+    listen_tcp,
+    listen_unix,
+    saying_what_is_remembered,
+)
 from api.ownership import admin_token, take_home
 from api.services import Services
 from builds.repository import Repositories
@@ -143,8 +150,10 @@ async def _control_plane(
         store = Store.open(settings, clock=clock)
         stack.callback(store.close)
         told = {name: os.environ[name] for name in ADDRESSES if os.environ.get(name)}
-        settings = _with_addresses(settings, store.meta.addresses(), told)
-        tcp = listen_tcp(settings.listen)
+        remembered = store.meta.addresses()
+        settings = _with_addresses(settings, remembered, told)
+        with saying_what_is_remembered(remembered.keys() - told.keys()):
+            tcp = listen_tcp(settings.listen)
         stack.callback(tcp.close)
         await stack.enter_async_context(
             housekeeping(lambda: in_thread(store.reclaim_ballast), every=MINUTE, clock=clock)
@@ -155,7 +164,8 @@ async def _control_plane(
         await logs.start()
         stack.push_async_callback(logs.stop)
         routers = Routers(settings, clock=clock, log_fifo=logs.platform_fifo)
-        await routers.start()
+        with saying_what_is_remembered(remembered.keys() - told.keys()):
+            await routers.start()
         stack.push_async_callback(routers.stop)
         await in_thread(
             store.meta.remember_addresses, told
@@ -226,6 +236,7 @@ async def _control_plane(
             ),
             traffic=traffic,
             engine=engine_choice,
+            silence=engine.silence,
             api_address=str(bound(tcp)),
             started_at=clock.now(),
             stop=stop,

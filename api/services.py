@@ -1,6 +1,6 @@
 """What the routes may call: the parts of the control plane, composed once in `api.server`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -14,12 +14,14 @@ from builds.repository import Repositories
 from builds.service import BuildService
 from paas.clock import Clock
 from paas.domain.app import App
+from paas.domain.ids import AppId
 from paas.domain.names import app_name
 from paas.logs.client import LogPlane
 from paas.router.processes import Routers
 from paas.settings import EngineChoice, Settings
 from paas.store.database import Store
 from paas.supervisor.loop import Supervisor
+from paas.supervisor.views import InstanceView, unknown
 from paas.threads import in_thread
 from releases.deploy import Deployer
 from releases.outputs import Outputs
@@ -44,6 +46,8 @@ class Services:
     releases: ReleaseService
     traffic: Traffic
     engine: EngineChoice
+    silence: Callable[[], Awaitable[str | None]]
+    """Ask why the engine does not answer right now; None where it does."""
     api_address: str
     started_at: datetime
     stop: Callable[[bool], None]
@@ -52,6 +56,13 @@ class Services:
     @property
     def doors(self) -> Doors:
         return Doors(http=self.routers.address, https=self.routers.https)
+
+    async def observed(self, apps: Iterable[App]) -> dict[AppId, list[InstanceView]]:
+        """Return what is seen of the instances of these apps. The engine is asked once for all of them: where it does not
+        answer, what it would have to say is unknown."""
+        silent = await self.silence()
+        seen = {app.id: self.supervisor.instances(app.id) for app in apps}
+        return {id: [unknown(view) for view in found] for id, found in seen.items()} if silent else seen
 
 
 def _services(connection: HTTPConnection) -> Services:

@@ -245,6 +245,6 @@ def event(value: Event, *, names: dict[str, str]) -> schemas.Event:
     )
 
 
-def up(states: Collection[str]) -> int:
-    """Return how many of these instance states are `up`."""
-    return sum(1 for state in states if state == "up")
+def counted(states: Collection[str], *those: str) -> int | None:
+    """Return how many of an engine's instances are in one of those states; None where that is unknown of some."""
+    return None if "unknown" in states else sum(state in those for state in states)

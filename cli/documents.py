@@ -25,7 +25,7 @@ class Server(TypedDict):
     pids: Pids
     started_at: str
     apps: int
-    instances: int
+    instances: int | None
 
 
 class Finding(TypedDict):
@@ -47,7 +47,7 @@ class App(TypedDict):
     commit: str | None
     domains: list[str]
     formation: dict[str, int]
-    instances: int
+    instances: int | None
     repository: str
 
 

@@ -8,6 +8,9 @@ from typing import TextIO
 
 from cli.escapes import safe
 
+ENGINE_IS_SILENT = "The engine does not answer, so nothing is touched and nothing known: see `mini doctor`."
+"""What is said beside instances of which the server knows nothing right now."""
+
 _MARK = {"step": "-----> ", "output": "       ", "warning": " !     ", "error": " !     "}
 _COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
 

@@ -64,10 +64,15 @@ def targets(store: Store, app: App) -> set[ReleaseId]:
 
 async def verify(artifacts: Artifacts, build: Build, release: Release) -> None:
     """Raise ArtifactGoneError where what the release would run is not there any more."""
-    if build.artifact is None or not await artifacts.has(build.artifact):
-        raise ArtifactGoneError(
-            f"The artifact of {release.name} is gone; nothing was changed. Push commit {build.commit[:7]} again instead."
-        )
+    if build.artifact is not None and await artifacts.has(build.artifact):
+        return
+    what = f"The artifact of {release.name}"
+    # What once served was built: without an artifact it can only have been pruned.
+    how = "was pruned, as it was no longer among those that are kept" if build.artifact is None else "is gone"
+    raise ArtifactGoneError(
+        f"{what} {how}; nothing was changed. Push commit {build.commit[:7]} again instead: "
+        "it is built anew, and runs with the config of now."
+    )
 
 
 def _check_it_served(store: Store, release: Release) -> None:

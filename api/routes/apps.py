@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from api import schemas, views
 from api.services import By, Here, Services, TheApp
 from paas.domain.app import App
+from paas.supervisor.views import InstanceView
 from paas.threads import in_thread
 
 router = APIRouter(prefix="/v1/apps", tags=["apps"])
@@ -13,7 +14,9 @@ router = APIRouter(prefix="/v1/apps", tags=["apps"])
 @router.get("")
 async def list_apps(here: Here) -> list[schemas.App]:
     """All apps, by name."""
-    return [await _shown(here, app) for app in await in_thread(here.store.apps.list)]
+    apps = await in_thread(here.store.apps.list)
+    seen = await here.observed(apps)
+    return [await in_thread(_document, here, app, seen[app.id]) for app in apps]
 
 
 @router.post("", status_code=201)
@@ -42,13 +45,14 @@ async def destroy_app(app: TheApp, here: Here, by: By) -> Response:
 
 
 async def _shown(here: Services, app: App) -> schemas.App:
-    return await in_thread(_document, here, app)
+    seen = await here.observed([app])
+    return await in_thread(_document, here, app, seen[app.id])
 
 
-def _document(here: Services, app: App) -> schemas.App:
+def _document(here: Services, app: App, seen: list[InstanceView]) -> schemas.App:
     release = here.store.releases.get_by_id(app.current) if app.current else None
     counts = here.store.formations.get(app.id)
-    states = [view.state for view in here.supervisor.instances(app.id) if not view.instance.one_off]
+    states = [view.state for view in seen if not view.instance.one_off]
     return schemas.App(
         id=app.id,
         name=app.name,
@@ -58,6 +62,6 @@ def _document(here: Services, app: App) -> schemas.App:
         commit=release.commit if release else None,
         domains=[domain.host for domain in here.store.domains.list(app.id)],
         formation=views.formation(counts, release).types,
-        instances=views.up(states),
+        instances=views.counted(states, "up"),
         repository=f"mini::{app.name}",
     )

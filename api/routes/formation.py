@@ -30,7 +30,8 @@ async def scale(app: TheApp, change: schemas.FormationPatch, here: Here, by: By)
 @router.get("/instances")
 async def list_instances(app: TheApp, here: Here) -> list[schemas.Instance]:
     """The app's instances, by type and number."""
-    return await in_thread(_instances, here, app, await here.supervisor.observed(app.id))
+    seen = await here.observed([app])
+    return await in_thread(_instances, here, app, seen[app.id])
 
 
 @router.post("/restarts", status_code=202)

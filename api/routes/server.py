@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from api import metrics, schemas
+from api import metrics, schemas, views
 from api.doctor import findings
 from api.services import Here, Services
 from paas import __version__
@@ -40,11 +40,8 @@ async def show_metrics(here: Here) -> Response:
 async def status(here: Here) -> schemas.Server:
     """The server's version, addresses as bound, and processes."""
     apps = await in_thread(here.store.apps.list)
-    living = sum(
-        view.state in ("starting", "up") and not view.instance.one_off
-        for app in apps
-        for view in here.supervisor.instances(app.id)
-    )
+    seen = await here.observed(apps)
+    states = [view.state for found in seen.values() for view in found if not view.instance.one_off]
     return schemas.Server(
         version=__version__,
         home=str(here.settings.home),
@@ -57,7 +54,7 @@ async def status(here: Here) -> schemas.Server:
         pids=schemas.Pids(control=os.getpid(), router=here.routers.pids, logs=here.logs.pid),
         started_at=here.started_at,
         apps=len(apps),
-        instances=living,
+        instances=views.counted(states, "starting", "up"),
     )
 
 

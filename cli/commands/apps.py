@@ -9,7 +9,7 @@ import typer
 from cli.client import app_path
 from cli.documents import App, Release
 from cli.invocation import Invocation, invocation
-from cli.output import aligned, heading
+from cli.output import ENGINE_IS_SILENT, aligned, heading
 from cli.parser import Commands
 from cli.times import shown
 from paas.errors import InvalidError
@@ -42,7 +42,9 @@ def apps(ctx: typer.Context) -> None:
     found = mini.client.get("/v1/apps", list[App])
     if not found:
         mini.output.progress("There is no app yet: make one with `mini create NAME`.")
-    rows = [[app["name"], _version(app), f"{app['instances']} up", app["url"]] for app in found]
+    rows = [[app["name"], _version(app), _up(app), app["url"]] for app in found]
+    if any(app["instances"] is None for app in found):
+        mini.output.progress(ENGINE_IS_SILENT)
     mini.output.result(found, aligned(rows))
 
 
@@ -51,6 +53,8 @@ def info(ctx: typer.Context) -> None:
     """Show an app."""
     mini = invocation(ctx)
     app = mini.client.get(app_path(mini.app), App)
+    if app["instances"] is None:
+        mini.output.progress(ENGINE_IS_SILENT)
     mini.output.result(app, [heading(app["name"]), *aligned(_facts(mini, app))])
 
 
@@ -152,6 +156,10 @@ def _version(app: App) -> str:
     return f"v{app['release']}" if app["release"] is not None else "no release yet"
 
 
+def _up(app: App) -> str:
+    return "unknown" if app["instances"] is None else f"{app['instances']} up"
+
+
 def _facts(mini: Invocation, app: App) -> list[list[str]]:
     return [
         ["URL:", app["url"]],
@@ -162,7 +170,7 @@ def _facts(mini: Invocation, app: App) -> list[list[str]]:
             "Formation:",
             " ".join(f"{kind}={count}" for kind, count in app["formation"].items()) or "empty",
         ],
-        ["Instances:", f"{app['instances']} up"],
+        ["Instances:", _up(app)],
         ["Git remote:", app["repository"]],
         ["Created:", shown(app["created_at"], mini.now)],
     ]

@@ -10,7 +10,7 @@ import typer
 from cli.client import app_path
 from cli.documents import Formation, Instance, Restart
 from cli.invocation import Invocation, invocation
-from cli.output import heading
+from cli.output import ENGINE_IS_SILENT, heading
 from cli.parser import Commands
 from cli.times import shown
 from paas.errors import InvalidError, NotFoundError
@@ -35,9 +35,7 @@ def ps(
     if not found:
         mini.output.progress(f"Nothing of {mini.app} runs: see `mini scale`.")
     if any(instance["state"] == "unknown" for instance in found):
-        mini.output.progress(
-            "The engine does not answer, so nothing is touched and nothing known: see `mini doctor`."
-        )
+        mini.output.progress(ENGINE_IS_SILENT)
     mini.output.result(found, _listed(mini, found))
 
 

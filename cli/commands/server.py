@@ -9,7 +9,7 @@ import typer
 from cli.client import Client
 from cli.documents import Server
 from cli.invocation import Invocation, invocation
-from cli.output import aligned, heading
+from cli.output import ENGINE_IS_SILENT, aligned, heading
 from cli.parser import Commands
 from cli.target import LocalTarget, RemoteTarget, Target, reach, target_from
 from cli.times import shown
@@ -171,7 +171,9 @@ def _lives(pid: int) -> bool:
 
 
 def _show(mini: Invocation, found: Server) -> None:
-    pids = found["pids"]
+    pids, count = found["pids"], found["instances"]
+    if count is None:
+        mini.output.progress(ENGINE_IS_SILENT)
     rows = [
         ["Version:", found["version"]],
         ["Home:", found["home"]],
@@ -184,7 +186,10 @@ def _show(mini: Invocation, found: Server) -> None:
             "Pids:",
             f"control {pids['control']}, router {' '.join(map(str, pids['router']))}, logs {pids['logs']}",
         ],
-        ["Running:", f"{found['instances']} instances of {found['apps']} apps"],
+        [
+            "Running:",
+            f"{'an unknown number of' if count is None else count} instances of {found['apps']} apps",
+        ],
         ["Since:", shown(found["started_at"], mini.now)],
     ]
     mini.output.result(found, [heading("mini server"), *aligned(rows)])

@@ -74,6 +74,21 @@ def test_addresses_are_remembered_by_a_start_that_is_told_none(other: Mini) -> N
     assert other.status()["http"] != http
 
 
+@pytest.mark.parametrize("setting", ["MINI_HTTP", "MINI_HTTPS", "MINI_LISTEN"])
+def test_a_remembered_address_that_is_taken_is_said_to_be_remembered(other: Mini, setting: str) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    assert other.run("server", "start", env={setting: address}).code == 0
+    other.ok("server", "stop")
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        untold = other.run("server", "start", env={setting: ""})
+        untold.refused(2, address, setting, "remembered from an earlier start")
+        told = other.run("server", "start", env={setting: address})
+        assert "remembered" not in told.err
+        assert other.run("server", "start", env={setting: f"127.0.0.1:{free_port()}"}).code == 0
+    other.ok("server", "stop")
+    assert other.run("server", "start", env={setting: ""}).code == 0
+
+
 def test_stop_ends_what_a_killed_control_plane_left(other: Mini, tmp_path: Path) -> None:
     repository = Repository(other, tmp_path / "left").write(apps.web())
     repository.commit()

@@ -126,6 +126,13 @@ def test_a_daemon_that_hangs_is_called_silent_and_nothing_is_started_twice(
         assert listed.code == 0
         assert "web.1: unknown" in listed.out
         assert "mini doctor" in listed.err
+        for command in (("apps",), ("info", "-a", NAME), ("server", "status")):
+            counted = mini.run(*command)
+            assert (counted.code, "unknown" in counted.out, "mini doctor" in counted.err) == (
+                0,
+                True,
+                True,
+            ), counted
         assert_the_rest_answers(mini)
         assert_each_says_what_is_wrong(shop)
         traffic.flows()

@@ -10,6 +10,7 @@ from paas.clock import SystemClock
 from paas.domain.build import Slug
 from paas.domain.ids import BuildId
 from paas.domain.names import AppName
+from paas.errors import ArtifactGoneError
 from releases.retention import superfluous
 from tests.eventually import eventually_async
 from tests.unit.releases.conftest import Stage
@@ -57,6 +58,8 @@ async def test_what_a_rollback_alone_would_go_back_to_is_kept_whatever_the_numbe
     await stage.service.collect_garbage(dry_run=False, keep=1)
     preview = await stage.service.rollback_preview(stage.app, None)
     assert preview.target.version == 2
+    with pytest.raises(ArtifactGoneError, match=r"v1 was pruned.*Push commit aaaaaaa again"):
+        await stage.roll_back("v1")
 
 
 async def test_a_dry_run_only_names_what_would_go(stage: Stage) -> None:
