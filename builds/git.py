@@ -95,15 +95,26 @@ class Git:
     def run(self, *arguments: str, given: bytes = b"", time_limit: float = GIT_TIME_LIMIT) -> bytes:
         """Return what git wrote; raises GitError with its words, OperationTimedOutError after `time_limit`."""
         with self.start(*arguments) as process:
-            try:
-                output, complaint = process.communicate(given, timeout=time_limit)
-            except subprocess.TimeoutExpired as error:
-                end_group(process)
-                message = f"git {arguments[0]} took longer than {time_limit:g} s and was ended; try again."
-                raise OperationTimedOutError(message) from error
+            return self.answer(process, arguments[0], given=given, time_limit=time_limit)
+
+    def answer(
+        self,
+        process: subprocess.Popen[bytes],
+        command: str,
+        *,
+        given: bytes,
+        time_limit: float = GIT_TIME_LIMIT,
+    ) -> bytes:
+        """Return what a git command that was started wrote, once it was given its input; raises as `run` does."""
+        try:
+            output, complaint = process.communicate(given, timeout=time_limit)
+        except subprocess.TimeoutExpired as error:
+            end_group(process)
+            message = f"git {command} took longer than {time_limit:g} s and was ended; try again."
+            raise OperationTimedOutError(message) from error
         if process.returncode:
             words = complaint.decode(errors="replace").strip()
-            raise GitError(f"git {arguments[0]} failed in {self.directory.name}: {words}")
+            raise GitError(f"git {command} failed in {self.directory.name}: {words}")
         return output
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:

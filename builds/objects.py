@@ -40,8 +40,9 @@ class ObjectReader:
     """Reads objects one after the other. Use it as a context manager, from one thread at a time."""
 
     def __init__(self, git: Git) -> None:
-        self._git = git
-        self._process: subprocess.Popen[bytes] | None = None
+        """Start git, and leave it to become ready: who reads first waits for that."""
+        self.git = git
+        self._process = git.start("cat-file", "--batch")
 
     def __enter__(self) -> Self:
         return self
@@ -49,12 +50,14 @@ class ObjectReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            end_group(self._process)
-            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-                if pipe is not None:
-                    pipe.close()
-            self._process = None
+        self.close()
+
+    def close(self) -> None:
+        """End git. Repeating it does nothing."""
+        end_group(self._process)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
 
     def read(self, id: str, *, limit: int) -> bytes:
         """Return an object's content; raises GitError where it is missing or larger than `limit` bytes."""
@@ -62,14 +65,14 @@ class ObjectReader:
 
     def blocks(self, id: str, *, limit: int) -> Iterator[bytes]:
         """Yield an object's content in blocks, so that a large one never fills the memory; read it to its end."""
-        process = self._started()
-        assert process.stdin is not None  # noqa: S101 - both are pipes: _started asks for them
+        process = self._process
+        assert process.stdin is not None  # noqa: S101 - both are pipes: Git.start asks for them
         assert process.stdout is not None  # noqa: S101
         process.stdin.write(id.encode() + b"\n")
         process.stdin.flush()
         header = process.stdout.readline().split()
         if len(header) != 3:
-            raise GitError(f"The repository {self._git.directory.name} lacks the object {id}; push again.")
+            raise GitError(f"The repository {self.git.directory.name} lacks the object {id}; push again.")
         left = int(header[2])
         if left > limit:
             raise GitError(f"The object {id} has {left} bytes; {limit} is the most that is read here.")
@@ -80,11 +83,6 @@ class ObjectReader:
             left -= len(block)
             yield block
         process.stdout.read(1)
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            self._process = self._git.start("cat-file", "--batch")
-        return self._process
 
 
 def parse_tree(content: bytes, *, id_bytes: int) -> Iterator[Entry]:
@@ -98,12 +96,12 @@ def parse_tree(content: bytes, *, id_bytes: int) -> Iterator[Entry]:
         at = end + 1 + id_bytes
 
 
-def blob_sizes(git: Git, ids: Iterable[str]) -> Mapping[str, int]:
-    """Return the size of each blob without inflating one; raises GitError where one is missing."""
+def blob_sizes(git: Git, sizer: subprocess.Popen[bytes], ids: Iterable[str]) -> Mapping[str, int]:
+    """Return the size of each blob without inflating one, as a started `cat-file --batch-check` tells them; raises
+    GitError where one is missing."""
     asked = "".join(f"{id}\n" for id in ids).encode()
-    answer = git.run("cat-file", "--batch-check", given=asked) if asked else b""
     sizes = {}
-    for line in answer.decode().splitlines():
+    for line in git.answer(sizer, "cat-file", given=asked).decode().splitlines():
         id, *rest = line.split()
         if len(rest) != 2:
             raise GitError(f"The repository {git.directory.name} lacks the object {id}; push again.")

@@ -1,5 +1,6 @@
 """The bare repositories, one per app. This module makes, removes and reads them; it takes no push itself."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -41,8 +42,13 @@ class Repositories:
         return await in_thread(self._resolve, Git(self.path(app), quarantine), commit_ish)
 
     async def source(self, app: AppId, commit: Commit, *, quarantine: Quarantine | None = None) -> Source:
-        """Return the commit's source; raises BuildFailedError where its tree is refused."""
-        return await in_thread(Source, Git(self.path(app), quarantine), commit)
+        """Return the commit's source, to be closed; raises BuildFailedError where its tree is refused."""
+        opening = asyncio.ensure_future(in_thread(Source, Git(self.path(app), quarantine), commit))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close)  # the thread goes on, and what it opens is nobody's
+            raise
 
     async def log(self, app: AppId, *, since: Commit, until: Commit, limit: int = 50) -> list[str]:
         """Return one line for each commit after `since` up to `until`, newest first; none where they are unrelated."""
@@ -107,6 +113,11 @@ class Repositories:
         except GitError:
             return []
         return shown.decode(errors="replace").splitlines()
+
+
+def _close(opened: "asyncio.Future[Source]") -> None:
+    if not opened.cancelled() and opened.exception() is None:
+        opened.result().close()
 
 
 def _initialise(directory: Path) -> None:

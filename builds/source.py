@@ -9,7 +9,7 @@ from typing import Self
 from builds.export import export
 from builds.git import Git
 from builds.objects import Entry, ObjectReader
-from builds.tree import MAX_BYTES, Tree, check_limits, read_tree
+from builds.tree import MAX_BYTES, Tree, check_limits, tree_by
 from paas.domain.ids import Commit
 from paas.errors import BuildFailedError
 
@@ -22,9 +22,13 @@ class Source:
     def __init__(self, git: Git, commit: Commit) -> None:
         """Read and check the tree; raises BuildFailedError where it is refused."""
         self.commit = commit
-        self.tree: Tree = read_tree(git, commit)
-        self.totals = check_limits(self.tree)
         self._reader = ObjectReader(git)
+        try:
+            self.tree: Tree = tree_by(self._reader, commit)
+            self.totals = check_limits(self.tree)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +36,11 @@ class Source:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._reader.__exit__(kind, error, trace)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of git; what was read of it stays."""
+        self._reader.close()
 
     def entry(self, path: str) -> Entry | None:
         """Return the entry at `path`, None where there is none."""

@@ -61,10 +61,17 @@ class Totals:
 def read_tree(git: Git, commit: str) -> Tree:
     """Return the tree of a commit; raises BuildFailedError where its shape alone is refused."""
     with ObjectReader(git) as reader:
+        return tree_by(reader, commit)
+
+
+def tree_by(reader: ObjectReader, commit: str) -> Tree:
+    """Return the same, read by a reader that is still wanted."""
+    # Started before there is anything to ask it: it becomes ready while the folders are read.
+    with reader.git.start("cat-file", "--batch-check") as sizer:
         root = reader.read(commit, limit=MAX_TREE_OBJECT).split(b"\n", 1)[0].removeprefix(b"tree ").decode()
         folders = _read_folders(reader, root)
-    files = {entry.id for entries in folders.values() for entry in entries if not entry.is_folder}
-    return Tree(root, folders, blob_sizes(git, sorted(files)))
+        files = {entry.id for entries in folders.values() for entry in entries if not entry.is_folder}
+        return Tree(root, folders, blob_sizes(reader.git, sizer, sorted(files)))
 
 
 def measure(tree: Tree) -> Totals:

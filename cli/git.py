@@ -66,18 +66,30 @@ def drop_remote() -> None:
 
 def resolve(ref: str) -> Pushed:
     """Return the commit that `ref` names here; raises InvalidError where there is none, saying what to do."""
-    folder = top_folder()
-    if folder is None:
-        raise InvalidError("This folder is in no git repository. Run `git init`, commit, and push again.")
+    # Beside the other question, since this one reads the whole work tree.
+    with _started("status", "--porcelain") as status:
+        if ref.startswith("-"):
+            raise _unresolved(ref)
+        branch = ("--abbrev-ref", "HEAD") if ref == "HEAD" else ()
+        answer = _git("rev-parse", "--show-toplevel", f"{ref}^{{commit}}", *branch)
+        said, name = answer.stdout.removesuffix("\n"), ref
+        if branch:
+            said, _, name = said.rpartition("\n")
+        folder, _, commit = said.rpartition("\n")
+        if answer.returncode != 0 or not commit.isalnum():
+            raise _unresolved(ref)
+        dirty = bool(_ended(status, "status").stdout.strip())
+    return Pushed(commit=commit, ref=name, folder=Path(folder), dirty=dirty)
+
+
+def _unresolved(ref: str) -> InvalidError:
+    if top_folder() is None:
+        return InvalidError("This folder is in no git repository. Run `git init`, commit, and push again.")
     if ref.startswith("-"):
-        raise InvalidError(f"{ref!r} is no commit, branch or tag.")
-    answer = _git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-    if answer.returncode != 0:
-        if _git("rev-parse", "--verify", "--quiet", "HEAD").returncode != 0:
-            raise InvalidError("There is no commit here yet. Commit something, then push again.")
-        raise InvalidError(f"{ref!r} names no commit of this repository.")
-    name = _branch() if ref == "HEAD" else ref
-    return Pushed(commit=answer.stdout.strip(), ref=name, folder=folder, dirty=_is_dirty())
+        return InvalidError(f"{ref!r} is no commit, branch or tag.")
+    if _git("rev-parse", "--verify", "--quiet", "HEAD").returncode != 0:
+        return InvalidError("There is no commit here yet. Commit something, then push again.")
+    return InvalidError(f"{ref!r} names no commit of this repository.")
 
 
 def upload(target: Target, app: str, commit: str) -> None:
@@ -112,15 +124,6 @@ def folder_as_name(folder: Path) -> str:
     return name
 
 
-def _branch() -> str:
-    answer = _git("symbolic-ref", "--quiet", "--short", "HEAD")
-    return answer.stdout.strip() if answer.returncode == 0 else "HEAD"
-
-
-def _is_dirty() -> bool:
-    return bool(_git("status", "--porcelain").stdout.strip())
-
-
 def _reason(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     for speaker in ("mini:", "remote:", "fatal:", "error:"):
@@ -139,18 +142,34 @@ def _must(*arguments: str) -> None:
 def _git(
     *arguments: str, keeping: tuple[int, ...] = (), limit: float = _LIMIT
 ) -> "subprocess.CompletedProcess[str]":
+    with _started(*arguments, keeping=keeping) as process:
+        return _ended(process, arguments[0], limit=limit)
+
+
+def _started(*arguments: str, keeping: tuple[int, ...] = ()) -> "subprocess.Popen[str]":
     try:
-        return subprocess.run(
+        return subprocess.Popen(
             ["git", *arguments],
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=limit,
-            check=False,
-            stdin=subprocess.DEVNULL,
             pass_fds=keeping,
         )
     except FileNotFoundError:
         raise PaasError("git is not installed. Install it, and try again.") from None
+
+
+def _ended(
+    process: "subprocess.Popen[str]", command: str, *, limit: float = _LIMIT
+) -> "subprocess.CompletedProcess[str]":
+    try:
+        out, err = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
-        raise PaasError(f"git {arguments[0]} did not end within {limit:.0f} s.") from None
+        process.kill()
+        raise PaasError(f"git {command} did not end within {limit:.0f} s.") from None
+    except BaseException:
+        process.kill()
+        raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
