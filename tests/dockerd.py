@@ -14,6 +14,8 @@ from paas.domain.build import Image
 PYTHON = "mini-test/python:3.11"
 NODE = "mini-test/node:18"
 REDIS = "mini-test/redis:7"
+ADDRESS = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+"""Where the daemon of the tests answers."""
 _REQUIRED = os.environ.get("MINI_TEST_REQUIRE") == "all"
 
 

@@ -32,7 +32,7 @@ from paas.errors import (
 )
 from paas.settings import BaseImages, Settings
 from paas.store.database import Store
-from tests.dockerd import NODE, PYTHON, docker, inspect, needs_docker
+from tests.dockerd import ADDRESS, NODE, PYTHON, docker, inspect, needs_docker
 from tests.eventually import eventually_async
 from tests.faults.docker_proxy import DockerProxy
 from tests.registry import Registry
@@ -378,6 +378,7 @@ async def test_a_file_that_changes_without_changing_its_size_is_never_taken_for_
 async def test_no_config_and_nothing_of_the_servers_environment_is_in_an_image(shop: Workshop) -> None:
     shop.store.configs.save(shop.app.id, {ConfigKey("SECRET"): Secret(CANARY)})
     environ = {
+        "DOCKER_HOST": ADDRESS,
         "SECRET": CANARY,
         "HTTPS_PROXY": f"http://me:{CANARY}@proxy.invalid:1",
         "UV_INDEX": f"https://{CANARY}@x",

@@ -5,7 +5,9 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-DOCKER = "/var/run/docker.sock"
+from tests.dockerd import ADDRESS
+
+DOCKER = ADDRESS.removeprefix("unix://")
 
 
 class DockerProxy:
@@ -15,6 +17,7 @@ class DockerProxy:
         self.path = path
         self._flows = threading.Event()
         self._flows.set()
+        self._last = b""
         self._open: list[socket.socket] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -29,6 +32,10 @@ class DockerProxy:
     def hang(self) -> None:
         """Answer nothing from now on; connections are still taken."""
         self._flows.clear()
+
+    def hang_after(self, words: bytes) -> None:
+        """Pass on the next that has these words, and be silent from then on."""
+        self._last = words
 
     def go_on(self) -> None:
         """Answer again, what was asked meanwhile too."""
@@ -68,6 +75,9 @@ class DockerProxy:
         with suppress(OSError):
             while block := source.recv(65536):
                 self._flows.wait()
+                if self._last and self._last in block:
+                    self._last = b""
+                    self.hang()
                 target.sendall(block)
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)
