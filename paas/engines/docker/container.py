@@ -9,6 +9,7 @@ from paas.clock import Clock
 from paas.domain.ids import InstanceId
 from paas.domain.instance import ContainerIdentity, ExitStatus
 from paas.engines.docker.client import Daemon
+from paas.engines.docker.hearing import hears
 from paas.engines.docker.hijack import Stream
 from paas.engines.docker.journal import Journal
 from paas.engines.docker.listening import Listener, listeners
@@ -21,6 +22,9 @@ from paas.threads import in_thread
 
 _HURRY = 0.2
 """How soon a wait for the grace sees that somebody is less patient."""
+_BEGINS = 5.0
+"""How long a container that was just started may take until it hears a signal."""
+_LOOK = 0.02
 _UNKILLABLE = 10.0
 _RETRY = 1.0
 
@@ -127,6 +131,7 @@ class LiveContainer:
         await in_thread(self._journal.unlink, missing_ok=True)
 
     async def _stop(self) -> None:
+        await self._begin_to_hear()
         if not self.ended.done():
             await self._daemon.signal(self.identity.container, signal.SIGTERM)
         while (left := self._deadline - self._clock.monotonic()) > 0 and not self.ended.done():
@@ -139,6 +144,14 @@ class LiveContainer:
             raise EngineUnavailableError(
                 f"Container {self.identity.container[:12]} of instance {self.id} does not end though it was killed."
             )
+
+    async def _begin_to_hear(self) -> None:
+        """Return once a signal reaches the command, or soon: it would be lost on one that was only just started."""
+        patience = self._clock.monotonic() + _BEGINS
+        while (pid := self._watch.pid) is not None and not await in_thread(hears, pid):
+            if self.ended.done() or self._clock.monotonic() >= min(patience, self._deadline):
+                return
+            await self._clock.sleep(_LOOK)
 
 
 def _has_failed(task: "asyncio.Task[None]") -> bool:

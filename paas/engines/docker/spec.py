@@ -44,7 +44,7 @@ shift 2
 exec "$@\""""
 """Runs the command on a terminal that has its size before the command looks: Docker sets it a moment later."""
 
-_NAME = "mini"
+LEADER_NAME = "mini"
 """What the shells here call themselves: their `$0`."""
 
 _QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
@@ -109,7 +109,7 @@ def program(command: str, entrypoint: tuple[str, ...]) -> list[str]:
     words = _EXEC.sub("", command)  # an ENTRYPOINT has no shell that would have to make way
     if _SYNTAX.search(_QUOTED.sub("", words)):
         return [*entrypoint, _SHELL, "-c", command]
-    return [_SHELL, "-c", f'exec "$@" {words}', _NAME, *entrypoint]
+    return [_SHELL, "-c", f'exec "$@" {words}', LEADER_NAME, *entrypoint]
 
 
 def instance_config(
@@ -166,7 +166,7 @@ def _config(
     }
     if command := command_of(spec):
         script, *arguments = leader
-        config["Entrypoint"] = [_SHELL, "-c", script, _NAME, *arguments]
+        config["Entrypoint"] = [_SHELL, "-c", script, LEADER_NAME, *arguments]
         config["Cmd"] = program(command, entrypoint)
     return config
 
