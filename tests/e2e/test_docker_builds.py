@@ -304,13 +304,15 @@ async def test_a_base_image_of_a_registry_is_pulled_once_as_whom_docker_knows(
     with Registry() as registry:
         images = [registry.add(f"{name}-{token_hex(4)}", name, name) for name in ("base", "tool")]
         dockerfile = f"FROM {images[0]}\nCOPY --from={images[1]} /tool /copied\nCMD x\n"
-        with pytest.raises(BuildFailedError, match=f"base image {images[0]} is not .*cannot be pulled"):
+        with pytest.raises(
+            BuildFailedError, match=f"base image ({'|'.join(images)}) is not .*cannot be pulled"
+        ):
             await shop.build({"Dockerfile": dockerfile})
         registry.credentials(tmp_path)
         image, _ = await shop.build({"Dockerfile": dockerfile})
-        assert [line for line in shop.lines if line.startswith("Downloaded newer image")] == [
+        assert {line for line in shop.lines if line.startswith("Downloaded newer image")} == {
             f"Downloaded newer image for {name}" for name in images
-        ]
+        }
         pulled = [path for path in registry.asked if path.endswith("/manifests/1")]
         assert len(pulled) == len(set(pulled)) == 2
     try:
