@@ -98,11 +98,11 @@ class ImageBuild:
     def _serving(self) -> Iterator[Session]:
         """Yield an open session, served on a thread; what it refuses to give is why a build fails."""
         session = Session(self._daemon.door, self._folders, key=self._key)
-        with self._daemon.reached():
-            session.open()
         thread = Thread(target=session.serve, name="mini-build-session", daemon=True)
-        thread.start()
         try:
+            with self._daemon.reached():
+                session.open()
+            thread.start()
             with self._lock:
                 self._session = session
             if self._stopped.is_set():
@@ -116,7 +116,8 @@ class ImageBuild:
             with self._lock:
                 self._session = self._solving = None
             session.close()
-            thread.join(_LAST_WORDS)
+            if thread.ident is not None:
+                thread.join(_LAST_WORDS)
 
     def _follow(self, events: Iterator[Mapping[str, object]]) -> str:
         steps, image = Steps(), ""
