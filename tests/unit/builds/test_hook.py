@@ -92,15 +92,17 @@ def test_a_hook_that_is_killed_while_it_waits_is_a_push_refused(server: Server, 
 
 
 def hook_of(server: Server) -> int:
-    """Return the process id of the hook that runs in the server's repository."""
-    (found,) = (
-        int(process.name)
-        for process in Path("/proc").iterdir()
-        if process.name.isdigit()
-        and f"{server.settings.repositories}/hooks/pre-receive".encode() in (process / "cmdline").read_bytes()
-        and b"git" not in (process / "cmdline").read_bytes().split(b"\0")[0]
-    )
+    """Return the process id of the hook that runs in the server's repository: a shell with its script."""
+    script = f"{server.settings.repositories}/hooks/pre-receive".encode()
+    (found,) = (int(process.name) for process in Path("/proc").glob("[0-9]*") if script in words(process))
     return found
+
+
+def words(process: Path) -> list[bytes]:
+    try:
+        return (process / "cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        return []
 
 
 def test_a_push_of_more_branches_than_a_pipe_holds_is_taken(server: Server, work: WorkTree) -> None:
