@@ -269,6 +269,7 @@ class Supervisor:
         self._seen.serves(desired, since=now if self._adopted else LONG_AGO)
         self._adopted = True
         plan = reconcile(desired, self._seen.snapshot(), now)
+        self._route(desired)  # what has switched is routed before it is written down that the old drains
         try:
             await self._executor.carry_out(plan)
         finally:  # what is known is shown and routed, also where the store cannot take any more
@@ -276,10 +277,15 @@ class Supervisor:
         return now if plan.is_followed_at_once else plan.look_again or now + LONGEST_PAUSE
 
     def _show(self, desired: Desired) -> None:
-        running = [each for each in self._seen.instances.values() if each.id not in self._seen.exits]
-        self._probes.keep(desired, running)
-        self._publisher.offer(routed_apps(desired, running, ticket=self._store.tickets.of))
+        self._probes.keep(desired, self._running())
+        self._route(desired)
         self._shown = Shown(desired, self._seen.snapshot())
+
+    def _route(self, desired: Desired) -> None:
+        self._publisher.offer(routed_apps(desired, self._running(), ticket=self._store.tickets.of))
+
+    def _running(self) -> list[Instance]:
+        return [each for each in self._seen.instances.values() if each.id not in self._seen.exits]
 
     async def _observe(self) -> None:
         """Take in what was reported since the last pass, and ask what only asking can tell."""

@@ -14,6 +14,7 @@ from paas.domain.route import Backend, RoutedApp, RoutingTable, pinned_host
 from paas.errors import PaasError
 from paas.supervisor.desired import Desired, DesiredApp
 from paas.supervisor.ports import Routing
+from paas.supervisor.wake import until
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Publisher:
         self._changed = asyncio.Event()
         self._offered = False
         self._acknowledged: RoutingTable | None = None
+        self._news = asyncio.Event()
         self.table = RoutingTable(0)
         """The newest table; the routers may not have it yet."""
 
@@ -95,6 +97,16 @@ class Publisher:
     def is_acknowledged(self) -> bool:
         """Whether every living router works from the newest table."""
         return self._acknowledged is self.table
+
+    async def acknowledged(self, within: float) -> bool:
+        """Return whether every living router works from the newest table: as soon as it does, or after `within` seconds."""
+        deadline = self._clock.monotonic() + within
+        while not self.is_acknowledged:
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                return False
+            await until(self._news, left, clock=self._clock)
+        return True
 
     def has_left(self, instance: InstanceId) -> bool:
         """Return whether the routers are known to send `instance` no new request."""
@@ -122,4 +134,6 @@ class Publisher:
             await self._clock.sleep(_RETRY)
             return
         self._acknowledged = table
+        self._news.set()
+        self._news = asyncio.Event()
         self._tell()

@@ -79,8 +79,7 @@ class Waiting:
     async def routed(self, app: AppId) -> None:
         """Return when the routers work from what the store says now; raises OperationTimedOutError."""
         await self._after_a_pass(ROUTED_WITHIN)
-        acknowledged = await self._until(lambda: self._publisher.is_acknowledged, within=ROUTED_WITHIN)
-        if not acknowledged:
+        if not await self._publisher.acknowledged(ROUTED_WITHIN):
             name = self._name_of(app)
             raise OperationTimedOutError(
                 f"The router has not taken the routes of {name} yet; mini keeps trying."
