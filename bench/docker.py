@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.images import CLOSES_AT_ONCE
+from bench.images import CLOSES_AT_ONCE, STARTERS, App
 from bench.row import Row
-from bench.stage import Mini, Repository, answering, stage
+from bench.stage import Mini, Repository, answering, push_to_answer, stage
 from tests.dockerd import docker
 
 ROUNDS = 7
@@ -23,40 +23,38 @@ START_GOAL = 1.2
 def rows() -> Iterator[Row]:
     """Yield a row for each comparison; rounds are interleaved."""
     with stage({"MINI_ENGINE": "docker"}) as mini:
-        shop = Repository(mini, mini.home.parent / "shop").write(CLOSES_AT_ONCE.files("shop"))
-        shop.commit()
-        shop.push()
-        yield from _start(mini)
-        yield _reach()
+        for app in STARTERS:
+            yield _start(mini, app, goal=START_GOAL)
+        yield _start(mini, CLOSES_AT_ONCE)
+        yield _reach(_image(CLOSES_AT_ONCE))
 
 
-def _start(mini: Mini) -> Iterator[Row]:
-    ours, isolated, published = [], [], []
-    image = docker("inspect", "-f", "{{.Image}}", _containers()[0])
+def _start(mini: Mini, app: App, *, goal: float | None = None) -> Row:
+    ours, theirs = [], []
+    push_to_answer(mini, Repository(mini, mini.home.parent / app.name), app.files(app.name), app.name)
     with _network() as (network, address):
         for _ in range(ROUNDS):
-            isolated.append(_run_plainly(image, (address, PORT), "--network", network, "--ip", address))
-            ours.append(_scale(mini))
-            published.append(_run_plainly(image, _PUBLISHED, "-p", f"127.0.0.1:{PUBLISHED}:{PORT}"))
-    what = "scale web+1 to up"
-    yield Row(what, "docker run -d in a network of its own", "s", ours, isolated, START_GOAL)
-    yield Row(what, "docker run -d -p in the network of all", "s", ours, published, START_GOAL)
+            theirs.append(_run_plainly(app, (address, PORT), "--network", network, "--ip", address))
+            ours.append(_scale(mini, app))
+    what = f"scale web+1 of {app.name} to up"
+    return Row(what, "docker run -d until it answers", "s", ours, theirs, goal)
 
 
-def _scale(mini: Mini) -> float:
+def _scale(mini: Mini, app: App) -> float:
     """Return how long it takes until the command has seen the new instance listen and be routed to."""
     began = time.perf_counter()
-    mini.ok("scale", "web+1", "-a", "shop")
+    mini.ok("scale", "web+1", "-a", app.name)
     took = time.perf_counter() - began
-    answering(mini.http, "shop", "web.2")
-    mini.ok("scale", "web=1", "-a", "shop")
+    mini.up(app.name, web=2)
+    mini.ok("scale", "web=1", "-a", app.name)
     return took
 
 
-def _run_plainly(image: str, address: tuple[str, int], *options: str) -> float:
+def _run_plainly(app: App, address: tuple[str, int], *options: str) -> float:
+    image = _image(app)
     began = time.perf_counter()
     container = docker("run", "-d", *options, "-e", f"PORT={PORT}", image)
-    answering(address, "shop", "None")
+    answering(address, app.name, app.name)
     took = time.perf_counter() - began
     docker("rm", "-f", container)
     return took
@@ -72,11 +70,10 @@ def _network() -> Iterator[tuple[str, str]]:
         docker("network", "rm", "mini-bench")
 
 
-def _reach() -> Row:
-    image = docker("inspect", "-f", "{{.Image}}", _containers()[0])
+def _reach(image: str) -> Row:
     container = docker("run", "-d", "-p", f"127.0.0.1:{PUBLISHED}:{PORT}", "-e", f"PORT={PORT}", image)
     try:
-        answering(_PUBLISHED, "shop", "None")
+        answering(_PUBLISHED, "", CLOSES_AT_ONCE.name)
         inside = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container)
         ours, theirs = [], []
         for _ in range(RATE_ROUNDS):
@@ -96,8 +93,10 @@ def _rate(url: str) -> float:
     return float(found[1])
 
 
-def _containers() -> list[str]:
-    return docker("ps", "-q", "--filter", "label=mini.app-name=shop").split()
+def _image(app: App) -> str:
+    """Return the image that an app's instances run."""
+    container = docker("ps", "-q", "--filter", f"label=mini.app-name={app.name}").split()[0]
+    return docker("inspect", "-f", "{{.Image}}", container)
 
 
 def _run(*argv: str) -> str:

@@ -118,4 +118,4 @@ CLOSES_AT_ONCE = App(
     answer="MARK",
     others={"Dockerfile": f'FROM {PYTHON}\nCOPY web.py /web.py\nCMD ["python3", "/web.py"]\n'},
 )
-"""One that gets SIGTERM itself, listens within 50 ms, and ends at once: nobody waits for it."""
+"""One that gets SIGTERM itself, listens within 50 ms, and ends at once: hardly anything of what is measured is its own."""

@@ -106,6 +106,7 @@ class ReleaseService:
         token, and then nothing was changed, NotHealthyError where what was added does not come up."""
         async with self._scaling:
             counts = await in_thread(self._scale, app.id, tokens)
+        self._supervisor.nudge()
         cause = " ".join(tokens)
         await self._record(
             EventKind.FORMATION_SCALED, app.id, actor, cause, **{str(k): v for k, v in counts.items()}
