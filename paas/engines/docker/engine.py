@@ -18,7 +18,7 @@ from paas.engines.docker.hijack import Stream
 from paas.engines.docker.journal import Journal
 from paas.engines.docker.networks import Networks
 from paas.engines.docker.spec import Config, Limits, Place
-from paas.engines.docker.state import ContainerState
+from paas.engines.docker.state import ContainerState, ImageConfig
 from paas.errors import (
     ArtifactGoneError,
     ConflictError,
@@ -57,6 +57,8 @@ class DockerEngine:
         self._starting: dict[InstanceId, asyncio.Task[ContainerIdentity]] = {}
         self._containers: dict[InstanceId, LiveContainer] = {}
         self._apps: dict[InstanceId, AppId] = {}
+        self._images: dict[str, ImageConfig] = {}
+        """What the images that were started say of themselves, by their digest, which never changes."""
 
     def on_exit(self, listener: ExitListener) -> None:
         self._listener = listener
@@ -163,12 +165,15 @@ class DockerEngine:
         return (await self._in_network(spec, make)).identity
 
     async def _in_network(self, spec: InstanceSpec, make: Callable[[Place], Awaitable[T]]) -> T:
-        """Return what `make` makes in the app's network, which is made anew where somebody has removed it."""
+        """Return what `make` makes in the app's network, which is made anew where somebody has removed it. Raises as
+        `_entrypoint` does where the image was removed."""
         place = await self._networks.join(spec)
         try:
             try:
                 return await make(place)
-            except NotFoundError:
+            except NotFoundError:  # of its image, or of its network
+                self._images.clear()
+                await self._entrypoint(spec)
                 self._networks.lost(spec.app)
                 return await make(await self._networks.join(spec))
         except NotFoundError as error:
@@ -184,7 +189,8 @@ class DockerEngine:
     async def _entrypoint(self, spec: InstanceSpec) -> tuple[str, ...]:
         """Return the image's ENTRYPOINT; raises ArtifactGoneError or InvalidError for what can never start."""
         command = containers.command_of(spec)
-        image = await self._daemon.image(containers.image_of(spec).digest)
+        digest = containers.image_of(spec).digest
+        image = self._images.get(digest) or await self._daemon.image(digest)
         if image is None:
             raise ArtifactGoneError(
                 f"The image of {spec.app_name} v{spec.version} is gone; nothing was started. Push its commit again."
@@ -193,6 +199,7 @@ class DockerEngine:
             raise InvalidError(
                 f"The image of {spec.app_name} v{spec.version} names no command. Add a CMD to the Dockerfile."
             )
+        self._images[digest] = image
         return image.entrypoint
 
     async def _create(self, spec: InstanceSpec, config: Config) -> str:

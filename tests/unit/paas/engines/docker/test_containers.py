@@ -13,7 +13,7 @@ from paas.domain.instance import ExitStatus, InstanceSpec
 from paas.engines.base import TerminalSize
 from paas.engines.docker import DockerEngine
 from paas.engines.docker.spec import Place
-from paas.errors import InvalidError
+from paas.errors import ArtifactGoneError, InvalidError
 from tests.contracts.stages import DockerStage, free_port
 from tests.contracts.test_engine import output_of, until_listening, until_told
 from tests.dockerd import PYTHON, docker, image_with, needs_docker
@@ -168,6 +168,20 @@ async def test_an_image_without_any_command_is_refused(stage: DockerStage) -> No
     image = image_with({"x": ""}, label=new_id(), lines="CMD []")
     with pytest.raises(InvalidError, match="CMD"):
         await stage.engine.start(stage.command("", image=image))
+
+
+async def test_an_image_that_is_removed_after_it_ran_is_said_to_be_gone(stage: DockerStage) -> None:
+    image = image_with({"x": ""}, label=new_id())
+    spec = stage.command("exec true", image=image)
+    await stage.engine.start(spec)
+    await until_told(stage, spec.id)
+    await stage.engine.forget(spec.id)
+    docker("rmi", image.digest)
+    with pytest.raises(ArtifactGoneError):
+        await stage.engine.start(stage.command("exec true", image=image))
+    with pytest.raises(ArtifactGoneError):
+        await stage.engine.attach(stage.command("exec true", image=image), terminal=None)
+    assert (names("container", stage.home_id), names("network", stage.home_id)) == ([], [])
 
 
 async def test_an_image_without_a_shell_says_so_in_its_output(stage: DockerStage) -> None:
