@@ -35,6 +35,7 @@ def stage(environ: Mapping[str, str] | None = None) -> Iterator[Mini]:
     try:
         server.start()
         yield server
+        server.empty()
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from builds.trace import Printed, Trace, Vertex
 from paas.errors import BuildFailedError, DiskFullError, PaasError
 
-_STEP = re.compile(r"\[((?:\S+ )?(\d+/\d+))\] (.*)", re.DOTALL)
+_STEP = re.compile(r"\[(?:stage-0 )?((?:\S+ )?(\d+/\d+))\] (.*)", re.DOTALL)
+"""BuildKit counts by stage as soon as there is more than one; the first one needs no name but its own."""
 _FOREIGN = re.compile(r"(?:\[internal\] load metadata for|resolve image config for|FROM) (\S+)")
 _PUBLIC = re.compile(r"\bdocker\.io/(?:library/)?")
 _EXIT = re.compile(r"exit code: (\d+)$")
@@ -48,10 +49,11 @@ class Steps:
 
     def read(self, trace: Trace) -> list[str]:
         """Return the lines to show for a report."""
+        cached = [line for vertex in trace.vertexes if vertex.cached for line in self._end(vertex)]
         begun = [line for vertex in trace.vertexes if not vertex.completed for line in self._begin(vertex)]
         printed = [line for piece in trace.printed for line in self._print(piece)]
         ended = [line for vertex in trace.vertexes if vertex.completed for line in self._end(vertex)]
-        return [*begun, *printed, *ended]
+        return [*cached, *begun, *printed, *ended]
 
     def end(self) -> list[str]:
         """Return what is left to show."""

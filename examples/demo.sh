@@ -22,7 +22,15 @@ export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@example.com GIT_COMMITTER_NAME
 
 if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); else bold='' plain=''; fi
 tell() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
-say() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
+say() { printf '%s$%s%s\n' "$bold" "$(typed "$@")" "$plain"; "$@"; }
+typed() { # the command as one would type it
+    for word; do
+        case $word in
+        *[!A-Za-z0-9_./:=@,%+-]*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+}
 finish() {
     code=$?
     set +e # what has gone already neither keeps the rest nor changes the code

@@ -48,6 +48,17 @@ def test_steps_and_what_they_print_are_shown_without_the_builders_own() -> None:
     ]  # fmt: skip
 
 
+def test_what_one_report_tells_of_cached_steps_comes_before_the_step_behind_them() -> None:
+    steps = (done(f"[stage-0 {number}/4] RUN {number}", cached=True) for number in (2, 3))
+    cached = tuple(vertex for trace in steps for vertex in trace.vertexes)
+    copying = begun("[stage-0 4/4] COPY . .").vertexes
+    assert read(done("[stage-0 1/4] FROM debian:12", cached=True), Trace((*copying, *cached)))[1] == [
+        "Step 1/4: FROM debian:12",
+        "Steps 2/4 to 3/4 are cached",
+        "Step 4/4: COPY . .",
+    ]
+
+
 def test_what_is_cached_at_the_end_is_shown_too() -> None:
     copied = done("[2/2] COPY . .", cached=True)
     assert read(done(BASE, cached=True), copied, copied)[1] == [
