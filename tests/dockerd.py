@@ -44,12 +44,23 @@ needs_docker = pytest.mark.skipif(
 )
 
 
+_made: set[str] = set()
+
+
+def remove_made() -> None:
+    """Remove the images that this process has made for its tests, as far as they are still there."""
+    for digest in _made:
+        docker("rmi", digest, check=False)
+
+
 def image_with(files: Mapping[str, str], *, label: str, lines: str = "") -> Image:
-    """Return an image of Python with these files at its root, and with more lines of a Dockerfile."""
+    """Return an image of Python with these files at its root, and with more lines of a Dockerfile. The tests' end
+    removes it."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             Path(folder, name).write_text(text)
         dockerfile = f"FROM {PYTHON}\nCOPY {' '.join(files)} /\nLABEL mini.test={label}\n{lines}\n"
         Path(folder, "Dockerfile").write_text(dockerfile)
         digest = docker("build", "--quiet", "--force-rm", folder)
+    _made.add(digest)
     return Image(digest=digest, reference=digest)
