@@ -7,6 +7,7 @@ and what comes back over another to whoever pushes. Who does not answer refuses;
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -55,17 +56,26 @@ class Hook:
     """The control plane's ends of the pipes to one push's hook. Enter it before git is started, leave it when git has
     ended."""
 
+    def __init__(self) -> None:
+        self._asks = self._hears = -1
+
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        asked, self._asks = os.pipe()
-        self._hears, told = os.pipe()
         self._question = asyncio.StreamReader(limit=_QUESTION_LIMIT)
-        self._listening, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(self._question), os.fdopen(asked, "rb", buffering=0)
-        )
-        telling, protocol = await loop.connect_write_pipe(
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(told, "wb", buffering=0)
-        )
+        with ExitStack() as unless_whole:  # where descriptors run out, these are the last to keep
+            unless_whole.callback(self.handed_over)
+            asked, self._asks = os.pipe()
+            asking = unless_whole.enter_context(os.fdopen(asked, "rb", buffering=0))
+            self._hears, told = os.pipe()
+            answering = unless_whole.enter_context(os.fdopen(told, "wb", buffering=0))
+            self._listening, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(self._question), asking
+            )
+            unless_whole.callback(self._listening.close)
+            telling, protocol = await loop.connect_write_pipe(
+                lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), answering
+            )
+            unless_whole.pop_all()
         self._telling = asyncio.StreamWriter(telling, protocol, None, loop)
         return self
 

@@ -4,6 +4,7 @@ A pack of 906 bytes can name 10 000 000 000 files; nothing here walks the tree a
 `check_limits` has passed.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ MAX_FILES = 100_000
 MAX_DEPTH = 64
 MAX_PATH = 4096
 MAX_TREE_OBJECT = 32 * 1024 * 1024
+
+_TREE_OF = re.compile(rb"tree ([0-9a-f]{40}|[0-9a-f]{64})\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def tree_by(reader: ObjectReader, commit: str) -> Tree:
     """Return the same, read by a reader that is still wanted."""
     # Started before there is anything to ask it: it becomes ready while the folders are read.
     with reader.git.start("cat-file", "--batch-check") as sizer:
-        root = reader.read(commit, limit=MAX_TREE_OBJECT).split(b"\n", 1)[0].removeprefix(b"tree ").decode()
+        root = _root(reader, commit)
         folders = _read_folders(reader, root)
         files = {entry.id for entries in folders.values() for entry in entries if not entry.is_folder}
         return Tree(root, folders, blob_sizes(reader.git, sizer, sorted(files)))
@@ -113,6 +116,15 @@ def check_limits(tree: Tree) -> Totals:
             f"The commit has a path of {totals.longest_path:,} bytes; {MAX_PATH:,} is the limit."
         )
     return totals
+
+
+def _root(reader: ObjectReader, commit: str) -> str:
+    found = _TREE_OF.match(reader.read(commit, limit=MAX_TREE_OBJECT))
+    if found is None:
+        raise BuildFailedError(
+            f"{commit[:7]} is no commit. Of a tag, push the commit that it names: git push mini 'TAG^{{commit}}:main'."
+        )
+    return found[1].decode()
 
 
 def _read_folders(reader: ObjectReader, root: str) -> dict[str, tuple[Entry, ...]]:

@@ -1,9 +1,15 @@
+import asyncio
 import os
+import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from builds.git import Git
-from builds.hook import Push, Say
+from builds.hook import Hook, Push, Say
 from builds.tree import read_tree
 from paas.errors import LeaseHeldError
 from tests.unit.builds.repos import Server, WorkTree, git
@@ -105,6 +111,42 @@ def words(process: Path) -> list[bytes]:
         return []
 
 
+@pytest.mark.parametrize("free", [1, 2, 3])
+def test_where_descriptors_run_out_a_hook_keeps_none(free: int) -> None:
+    async def enter() -> None:
+        with only(free), pytest.raises(OSError, match="Too many open files"):
+            async with Hook():
+                pass
+
+    before = descriptors()
+    asyncio.run(enter())
+    assert descriptors() == before
+
+
+@contextmanager
+def only(free: int) -> Iterator[None]:
+    """Leave so many descriptors to this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(descriptors()) + 8, hard))
+    taken: list[int] = []
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(free):
+            os.close(taken.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in taken:
+            os.close(descriptor)
+
+
+def descriptors() -> set[int]:
+    found = {int(name) for name in os.listdir("/proc/self/fd")}
+    return {each for each in found if Path(f"/proc/self/fd/{each}").exists()}
+
+
 def test_a_push_of_more_branches_than_a_pipe_holds_is_taken(server: Server, work: WorkTree) -> None:
     commit = work.commit({"a": "1"})
     names = [f"refs/heads/branch-{number:04}-{'x' * 60}" for number in range(700)]
@@ -131,6 +173,17 @@ def test_deleting_main_is_refused(server: Server, work: WorkTree) -> None:
     assert said.startswith("1 ")
     assert "cannot be deleted" in said
     assert server.refs() == ["refs/heads/main"]
+
+
+def test_a_tag_that_is_pushed_in_a_commit_s_place_is_refused_with_what_to_push(
+    server: Server, work: WorkTree
+) -> None:
+    work.commit({"a": "1"})
+    git("tag", "--annotate", "v1", "-m", "one", at=work.path)
+    said = work.push(server, "v1:refs/heads/main")
+    assert said.startswith("1 ")
+    assert "is no commit. Of a tag, push the commit that it names: git push mini 'TAG^{commit}:main'." in said
+    assert work.push(server, "v1^{commit}:refs/heads/main").startswith("0 ")
 
 
 def test_a_history_may_be_rewritten(server: Server, work: WorkTree) -> None:

@@ -72,6 +72,12 @@ def test_names_that_no_work_tree_may_have_are_refused(server: Server, name: byte
         read_tree(Git(server.bare), commit)
 
 
+@pytest.mark.parametrize("content", [b"tree a b\n", b"tree \xff\n", b"object of a tag\n", b""])
+def test_what_is_no_commit_is_refused(server: Server, content: bytes) -> None:
+    with pytest.raises(BuildFailedError, match="is no commit"):
+        read_tree(Git(server.bare), server.write("blob", content))
+
+
 def test_a_broken_folder_object_is_refused(server: Server) -> None:
     commit = server.write_commit(server.write("tree", b"100644 no end"))
     with pytest.raises(BuildFailedError, match="broken folder object"):
