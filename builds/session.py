@@ -126,11 +126,11 @@ class Session:
                 if not block:
                     return
         except (OSError, ProtocolError):  # the build ends with it, and says so
-            self.close()
+            pass
         except PaasError as error:
             self.refusal = error
-            self.close()
         finally:
+            self.close()  # whatever came in between: BuildKit would wait for an answer
             for stream in self._streams.values():
                 with suppress(PaasError, OSError):
                     stream.call.abandon()
@@ -158,7 +158,8 @@ class Session:
         for event in self._http.receive_data(block):
             self._take(event)
         for number in list(self._streams):
-            self._answer(number)
+            if self._is_next(number):
+                self._answer(number)
         self._send()
 
     def _take(self, event: Event) -> None:
@@ -204,6 +205,12 @@ class Session:
                 return
             stream.call.take(bytes(stream.arrived[_PREFIX : _PREFIX + size]))
             del stream.arrived[: _PREFIX + size]
+
+    def _is_next(self, number: int) -> bool:
+        """Return whether a call is to be answered yet. Folders are given one after the other, however many a Dockerfile's
+        frontend asks for at once: they are read through one git, and each is listed in memory."""
+        folders = [each for each, stream in self._streams.items() if isinstance(stream.call, Sending)]
+        return number not in folders[1:]
 
     def _answer(self, number: int) -> None:
         """Send what there is to be sent, as far as BuildKit takes it: the rest once it takes more."""

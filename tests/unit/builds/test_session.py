@@ -11,11 +11,12 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, TrailersReceived
 
-from builds.filesync import file_of
+from builds.filesync import Item, file_of
 from builds.protobuf import decode, encode
 from builds.session import Folder, Session
 from paas.engines.docker.door import Door
 from paas.errors import BuildFailedError
+from tests.eventually import eventually
 
 FILES = "/moby.filesync.v1.FileSync/DiffCopy"
 HEALTH = "/grpc.health.v1.Health/Check"
@@ -113,13 +114,24 @@ def asker(tmp_path: Path) -> Iterator[Asker]:
 
 
 @pytest.fixture
-def session(asker: Asker) -> Iterator[Session]:
+def listed() -> list[str]:
+    """The folders that were begun to be listed."""
+    return []
+
+
+@pytest.fixture
+def session(asker: Asker, listed: list[str]) -> Iterator[Session]:
+    def listing(name: str, *items: Item) -> Iterator[Item]:
+        listed.append(name)
+        yield from items
+
     def refused() -> Iterator[bytes]:
         yield b"a"
         raise BuildFailedError("model.bin is a pointer.")
 
     folders: dict[str, Folder] = {
-        "context": lambda: [file_of(b"big", len(BIG), lambda: iter((BIG,)), modified=1)],
+        "context": lambda: listing("context", file_of(b"big", len(BIG), lambda: iter((BIG,)), modified=1)),
+        "other": lambda: listing("other"),
         "refused": lambda: [file_of(b"model.bin", 2, refused, modified=1)],
     }
     opened = Session(Door(path=str(asker.path)), folders, key="k")
@@ -180,6 +192,19 @@ def test_the_dockerignore_was_heeded_before(asker: Asker, session: Session) -> N
         encode((1, 3)),
         b"0",
     ]
+
+
+def test_folders_that_are_asked_for_at_once_are_given_one_after_the_other(
+    asker: Asker, session: Session, listed: list[str]
+) -> None:
+    first = asker.call(FILES, headers={"dir-name": "context"})
+    second = asker.call(FILES, headers={"dir-name": "other"})
+    assert list(asker.messages(asker.call(HEALTH, b""))) == [encode((1, 1)), b"0"]  # all three have come
+    assert listed == ["context"]
+    asker.say(first, encode((1, 3)))
+    eventually(lambda: listed == ["context", "other"])
+    asker.say(second, encode((1, 3)))
+    assert list(asker.messages(second))[-1] == b"0"
 
 
 def test_a_file_that_is_refused_ends_it_and_says_why(asker: Asker, session: Session) -> None:
