@@ -97,7 +97,9 @@ class Steps:
             self._cached.append(step[1])
             return []
         named = [] if vertex.digest in self._named else self._name(vertex.digest)
-        return [*named, *self._finish(vertex.digest)]
+        lines = [*named, *self._finish(vertex.digest)]
+        self._kept.pop(vertex.digest, None)  # they are of use where a step fails
+        return lines
 
     def _print(self, piece: Printed) -> Iterator[str]:
         key = (piece.vertex, piece.stream)

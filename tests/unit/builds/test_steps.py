@@ -1,5 +1,7 @@
 """What BuildKit tells, and the lines and sentences that are made of it."""
 
+import tracemalloc
+
 import pytest
 
 from builds.steps import StepFailedError, Steps, foreign_image, no_base, pull_news
@@ -183,3 +185,16 @@ def test_a_base_image_out_of_reach_is_named_with_what_to_do() -> None:
     assert "The base image nosuch:1 is not on this machine and cannot be pulled (no such host)" in message
     assert "`docker pull nosuch:1`" in message
     assert "MINI_BASE_PYTHON" in message
+
+
+def test_what_a_step_printed_is_let_go_once_it_has_succeeded() -> None:
+    printed = (b"x" * 4000 + b"\n") * 60
+    steps = Steps()
+    tracemalloc.start()
+    for number in range(50):
+        name = f"[{number}/50] RUN print"
+        for trace in (begun(name), said(name, printed), done(name)):
+            steps.read(trace)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 10 * len(printed)
