@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
 from queue import SimpleQueue
 from types import FrameType
@@ -27,15 +27,14 @@ def attach(target: Target, path: str, request: dict[str, object], *, terminal: b
     Raises the PaasError that the server answers with, and UnreachableError where it goes away.
     """
     with_terminal = terminal and tty.has_terminal()
+    wanted = {**request, **_of_terminal(there=with_terminal)}
+    with _open(target, path) as socket, tty.raw() if with_terminal else nullcontext():
+        return _converse(socket, wanted, with_terminal=with_terminal)
+
+
+def _open(target: Target, path: str) -> WebSocket:
     try:
-        with open_websocket(target, path) as socket:
-            socket.send(json.dumps({**request, **_of_terminal(there=with_terminal)}))
-            with tty.raw() if with_terminal else nullcontext():
-                return _converse(socket, with_terminal=with_terminal)
-    except BrokenPipeError:
-        raise
-    except ConnectionResetError as error:
-        raise UnreachableError("The server went away, and the command was ended with it.") from error
+        return open_websocket(target, path)
     except OSError as error:
         raise UnreachableError(f"The server at {target} does not take the run: {error}.") from error
 
@@ -44,8 +43,8 @@ def _of_terminal(*, there: bool) -> dict[str, object]:
     return {"terminal": tty.size(), "term": os.environ.get("TERM")} if there else {"terminal": None}
 
 
-def _converse(socket: WebSocket, *, with_terminal: bool) -> int:
-    for message in socket.messages():
+def _converse(socket: WebSocket, wanted: Mapping[str, object], *, with_terminal: bool) -> int:
+    for message in _answers(socket, wanted):
         if isinstance(message, bytes):
             _write(message)
             continue
@@ -59,6 +58,15 @@ def _converse(socket: WebSocket, *, with_terminal: bool) -> int:
         _pass_signals(outbox, with_terminal=with_terminal)
         threading.Thread(target=_feed, args=[outbox], daemon=True).start()
     raise RunFailedError("The server said nothing of how the command ended.")
+
+
+def _answers(socket: WebSocket, wanted: Mapping[str, object]) -> Iterator[bytes | str]:
+    """Ask, and yield what comes. That the connection broke is the server's matter, that a write failed our reader's."""
+    try:
+        socket.send(json.dumps(wanted))
+        yield from socket.messages()
+    except OSError as error:
+        raise UnreachableError("The server went away, and the command was ended with it.") from error
 
 
 class _Outbox:

@@ -86,15 +86,10 @@ def _answers(websocket: WebSocket, sink: int) -> int:
 
 def _heard(websocket: WebSocket) -> Iterator[bytes | str]:
     """Yield what comes. That the connection broke is the server's matter, that a write failed is git's."""
-    messages = websocket.messages()
-    while True:
-        try:
-            message = next(messages, None)
-        except OSError as error:
-            raise _gone() from error
-        if message is None:
-            return
-        yield message
+    try:
+        yield from websocket.messages()
+    except OSError as error:
+        raise _gone() from error
 
 
 def _gone() -> UnreachableError:

@@ -3,7 +3,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -130,7 +130,7 @@ def only(free: int) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(descriptors()) + 8, hard))
     taken: list[int] = []
     try:
-        with pytest.raises(OSError, match="Too many open files"):
+        with suppress(OSError):
             while True:
                 taken.append(os.open(os.devnull, os.O_RDONLY))
         for _ in range(free):
@@ -143,8 +143,7 @@ def only(free: int) -> Iterator[None]:
 
 
 def descriptors() -> set[int]:
-    found = {int(name) for name in os.listdir("/proc/self/fd")}
-    return {each for each in found if Path(f"/proc/self/fd/{each}").exists()}
+    return {int(entry.name) for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
 
 
 def test_a_push_of_more_branches_than_a_pipe_holds_is_taken(server: Server, work: WorkTree) -> None:

@@ -69,6 +69,20 @@ def test_a_server_that_goes_away_is_125(process: Processes, api: StandIn) -> Non
     assert process("run", "ls").code == 125
 
 
+def test_a_server_that_is_stopped_takes_the_command_with_it_and_that_is_said(
+    process: Processes, api: StandIn
+) -> None:
+    def talk(websocket: ServerConnection) -> None:
+        websocket.recv()
+        websocket.send(json.dumps({"started": STARTED}))
+        websocket.close(1012)
+
+    api.websocket(ATTACH, talk)
+    ran = process("run", "ls")
+    assert ran.code == 125
+    assert ran.err == " !    The server went away, and the command was ended with it.\n"
+
+
 def test_what_is_asked_for_is_all_that_the_command_line_says(process: Processes, api: StandIn) -> None:
     requests: list[object] = []
 
