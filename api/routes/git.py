@@ -106,12 +106,13 @@ async def _send(websocket: WebSocket, process: Process) -> None:
 
 
 async def _end(process: Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        async with asyncio.timeout(_END_WITHIN):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    """End git by the end of what it reads: then it refuses the push, takes the quarantine away and waits for its hook. A
+    signal leaves both behind."""
+    for signal in (None, process.terminate, process.kill):
+        if process.returncode is not None:
+            return
+        if signal:
+            signal()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_WITHIN):
+                await process.communicate(b"")

@@ -44,10 +44,12 @@ class Client:
 class Repositories:
     """Where receive-pack reads nothing, and says why only a little later."""
 
+    script = "exec <&-; sleep 0.3; echo refused; exit 3"
+
     async def ensure(self, app: str) -> None: ...
 
     def receive_pack_argv(self, app: str) -> list[str]:
-        return ["sh", "-c", "exec <&-; sleep 0.3; echo refused; exit 3"]
+        return ["sh", "-c", self.script]
 
     def receive_pack_environment(self, *, actor: str) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin"}
@@ -64,3 +66,33 @@ async def test_what_git_says_and_its_exit_arrive_though_it_reads_no_more(tmp_pat
         async with asyncio.timeout(10):
             await receive_pack(cast(WebSocket, client), "shop", here, Caller("me"))
     assert (client.got, client.said) == (b"refused\n", ['{"exit": 3}'])
+
+
+class GoneClient(Client):
+    """A client that goes away in the middle of what it sends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._coming: list[dict[str, object]] = [
+            {"type": "websocket.receive", "bytes": b"x"},
+            {"type": "websocket.disconnect"},
+        ]
+
+    async def receive(self) -> dict[str, object]:
+        return self._coming.pop(0)
+
+
+async def test_git_may_tidy_up_behind_a_client_that_goes_away(tmp_path: Path) -> None:
+    tidied = tmp_path / "tidied"
+
+    class Uploading(Repositories):
+        """Where receive-pack, as git's own does, tidies up at the end of its input and not for a signal."""
+
+        script = f"cat >/dev/null; : >{tidied}"
+
+    with closing(open_store(tmp_path)) as store:
+        store.apps.create(AppName("shop"))
+        here = cast(Services, SimpleNamespace(store=store, repositories=Uploading()))
+        async with asyncio.timeout(20):
+            await receive_pack(cast(WebSocket, GoneClient()), "shop", here, Caller("me"))
+    assert tidied.exists()
