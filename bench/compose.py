@@ -31,11 +31,11 @@ def rows() -> Iterator[Row]:
     """Yield a row for each app; rounds are interleaved."""
     with stage({"MINI_ENGINE": "docker"}) as mini:
         for app in STARTERS:
-            yield _change(mini, app, rounds=SLOW_ROUNDS, goal=GOAL)
+            yield _change(mini, app, rounds=SLOW_ROUNDS)
         yield _change(mini, CLOSES_AT_ONCE, rounds=ROUNDS)
 
 
-def _change(mini: Mini, app: App, *, rounds: int, goal: float | None = None) -> Row:
+def _change(mini: Mini, app: App, *, rounds: int) -> Row:
     ours, theirs = [], []
     folder = Path(tempfile.mkdtemp(prefix=f"{app.name}.", dir=mini.home.parent))
     repository = Repository(mini, mini.home.parent / app.name)
@@ -50,7 +50,7 @@ def _change(mini: Mini, app: App, *, rounds: int, goal: float | None = None) -> 
     finally:
         _run("docker-compose", "down", "--rmi", "local", cwd=folder)
     what = f"one-line change of {app.name}, push to answer"
-    return Row(what, "docker-compose up -d --build", "s", ours, theirs, goal)
+    return Row(what, "docker-compose up -d --build", "s", ours, theirs, GOAL)
 
 
 def _compose(folder: Path, app: App, mark: str) -> float:

@@ -23,13 +23,12 @@ START_GOAL = 1.2
 def rows() -> Iterator[Row]:
     """Yield a row for each comparison; rounds are interleaved."""
     with stage({"MINI_ENGINE": "docker"}) as mini:
-        for app in STARTERS:
-            yield _start(mini, app, goal=START_GOAL)
-        yield _start(mini, CLOSES_AT_ONCE)
+        for app in (*STARTERS, CLOSES_AT_ONCE):
+            yield _start(mini, app)
         yield _reach(_image(CLOSES_AT_ONCE))
 
 
-def _start(mini: Mini, app: App, *, goal: float | None = None) -> Row:
+def _start(mini: Mini, app: App) -> Row:
     ours, theirs = [], []
     push_to_answer(mini, Repository(mini, mini.home.parent / app.name), app.files(app.name), app.name)
     with _network() as (network, address):
@@ -37,7 +36,7 @@ def _start(mini: Mini, app: App, *, goal: float | None = None) -> Row:
             theirs.append(_run_plainly(app, (address, PORT), "--network", network, "--ip", address))
             ours.append(_scale(mini, app))
     what = f"scale web+1 of {app.name} to up"
-    return Row(what, "docker run -d until it answers", "s", ours, theirs, goal)
+    return Row(what, "docker run -d until it answers", "s", ours, theirs, START_GOAL)
 
 
 def _scale(mini: Mini, app: App) -> float:
