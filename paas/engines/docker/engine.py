@@ -33,6 +33,8 @@ from paas.threads import in_thread
 T = TypeVar("T")
 
 _JOURNALS = "containers"
+_IMAGES = 256
+"""Images whose own words are remembered; each push makes another one."""
 
 
 class DockerEngine:
@@ -199,6 +201,8 @@ class DockerEngine:
             raise InvalidError(
                 f"The image of {spec.app_name} v{spec.version} names no command. Add a CMD to the Dockerfile."
             )
+        if len(self._images) >= _IMAGES:
+            self._images.clear()
         self._images[digest] = image
         return image.entrypoint
 
