@@ -1,12 +1,22 @@
 """Connections to the database: one that writes, many that read beside it. It never knows a table."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import local
 
-from sqlalchemy import Connection, Engine, QueuePool, RowMapping, Select, create_engine, event
+from sqlalchemy import (
+    Connection,
+    Engine,
+    QueuePool,
+    RowMapping,
+    Select,
+    Table,
+    UpdateBase,
+    create_engine,
+    event,
+)
 
 from paas.store.errors import translating
 
@@ -28,17 +38,27 @@ _PRAGMAS = (
 )
 
 
-class Connections:
-    """Short transactions on one database file. Safe for threads; a transaction is never nested in another."""
+class _Joined(local):
+    """What a thread is in the middle of: whatever it asks for meanwhile is a part of it."""
 
-    def __init__(self, path: Path, *, on_full: Callable[[], None]) -> None:
+    writer: Connection | None = None
+    reader: Connection | None = None
+
+
+class Connections:
+    """Short transactions on one database file. Safe for threads."""
+
+    def __init__(self, path: Path, *, on_full: Callable[[], None], watched: Collection[Table] = ()) -> None:
         self._on_full = on_full
+        self.version = 0
+        """Rises with each commit that has changed a table that is watched; once it is read, so is all before it."""
+        self._watched = frozenset(watched)
+        self._changed = False
         # A pool of one is the writers' lock, with a deadline.
         self._writer = _engine(path, readers=0, begin="BEGIN IMMEDIATE")
         self._readers = _engine(path, readers=READERS, begin="BEGIN")
-        self._watcher = connect(path)
-        self._watching = Lock()
-        """SQLite's library crashes where a connection is closed under a thread that asks."""
+        event.listen(self._writer, "before_execute", self._watch)
+        self._joined = _Joined()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -46,24 +66,51 @@ class Connections:
 
         Raises DiskFullError, DamagedStoreError, ConflictError or RefusedByStoreError for what SQLite says.
         """
-        with translating(on_full=self._on_full), self._writer.begin() as connection:
-            yield connection
+        if self._joined.writer is not None:
+            yield self._joined.writer
+            return
+        with translating(on_full=self._on_full), self._writer.connect() as connection:
+            self._changed = False
+            try:
+                with connection.begin():
+                    yield connection
+            finally:  # still the only writer, and what was written can be read
+                self.version += self._changed
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection that sees one moment of the database; raises as `write` does."""
+        if joined := self._joined.writer or self._joined.reader:
+            yield joined
+            return
         with translating(on_full=self._on_full), self._readers.connect() as connection:
             yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make one transaction of all that this thread writes and reads inside: it commits at the end, or nothing of it
+        happens. What is raised inside is to leave it; raises as `write` does."""
+        with self.write() as connection:
+            outer, self._joined.writer = self._joined.writer, connection
+            try:
+                yield
+            finally:
+                self._joined.writer = outer
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that this thread reads inside see one moment of the database; raises as `write` does."""
+        with self.read() as connection:
+            outer, self._joined.reader = self._joined.reader, connection
+            try:
+                yield
+            finally:
+                self._joined.reader = outer
 
     def rows(self, query: Query) -> Sequence[RowMapping]:
         """Return all rows of one query; raises as `write` does."""
         with self.read() as connection:
             return connection.execute(query).mappings().all()
-
-    def version(self) -> int:
-        """Return a number that is another one once anybody has committed anything since the last call."""
-        with translating(on_full=self._on_full), self._watching:
-            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 
     def truncate_journal(self) -> None:
         """Fold the write-ahead log into the database and empty it, so that no old page is left there."""
@@ -74,10 +121,11 @@ class Connections:
 
     def close(self) -> None:
         """Close every connection; the last one folds the write-ahead log into the database."""
-        with self._watching:
-            self._watcher.close()
         self._readers.dispose()
         self._writer.dispose()
+
+    def _watch(self, _connection: Connection, statement: object, *_: object) -> None:
+        self._changed |= isinstance(statement, UpdateBase) and statement.table in self._watched
 
 
 def connect(path: Path) -> sqlite3.Connection:

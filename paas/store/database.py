@@ -1,6 +1,6 @@
 """The Store: opens the database of a home and hands out its repositories. It holds no rule of its own."""
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from paas.clock import Clock
@@ -24,9 +24,12 @@ from paas.store.keyring import DataKey, Keyring
 from paas.store.meta import Meta, found_home
 from paas.store.migrate import back_up, migrate
 from paas.store.releases import Releases
+from paas.store.schema import apps, certificates, deployments, domains, formations, releases, slots, traffic
 from paas.store.seal import Seal
 from paas.store.tickets import Tickets
 from paas.store.traffic import TrafficRules
+
+_WHAT_SHOULD_RUN = (apps, certificates, deployments, domains, formations, releases, slots, traffic)
 
 
 class Store:
@@ -72,7 +75,7 @@ class Store:
         with ExitStack() as undo, translating(on_full=ballast.drop):
             migrate(settings, clock=clock)
             ballast.restore()
-            connections = Connections(settings.database, on_full=ballast.drop)
+            connections = Connections(settings.database, on_full=ballast.drop, watched=_WHAT_SHOULD_RUN)
             undo.callback(connections.close)
             with connections.read() as connection:
                 needed = DataKeys.any(connection)
@@ -87,9 +90,18 @@ class Store:
         """Let go of the database; nothing of the store is used after it."""
         self._connections.close()
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make one transaction of all that this thread asks of the store inside: all of it happens, or nothing."""
+        return self._connections.transaction()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let all that this thread reads inside be of one moment."""
+        return self._connections.snapshot()
+
+    @property
     def version(self) -> int:
-        """Return a number that is another one once anything was written since the last call."""
-        return self._connections.version()
+        """A number that is another one once what should run was changed. It never blocks."""
+        return self._connections.version
 
     def backup(self, target: Path) -> None:
         """Copy the database as it is now to `target`. Without the key file of this home its secrets stay shut."""

@@ -13,6 +13,7 @@ from paas.domain.traffic import TrafficRule
 from paas.settings import Settings
 from paas.store.database import Store
 from paas.supervisor.place import Place
+from paas.threads import in_thread
 
 Slots = Mapping[tuple[ProcessType, int], Slot]
 
@@ -81,51 +82,45 @@ class Desired:
 
 
 class DesiredState:
-    """What the store wants, read again only once something was written to it. Blocks: call it on a worker thread."""
+    """What the store wants, read again only once that was changed."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
         self._last: tuple[int, Desired] | None = None
 
-    def read(self) -> Desired:
+    async def now(self) -> Desired:
         """Return the desired state of this moment; raises what the store raises."""
-        version = self._store.version()
+        version = self._store.version
         if self._last is None or self._last[0] != version:
-            self._last = version, read_desired(self._store, settings=self._settings)
+            self._last = version, await in_thread(read_desired, self._store, settings=self._settings)
         return self._last[1]
 
 
 def read_desired(store: Store, *, settings: Settings) -> Desired:
-    """Return the desired state of this moment.
-
-    Candidates are read before what serves: a release that is switched to between the two reads is then seen
-    as both, never as neither, so that its instances are not stopped at the moment they begin to serve.
-    """
-    candidates = {app.id: release for app, release in store.releases.candidates()}
-    serving = {app.id: release for app, release in store.releases.serving()}
-    formations, slots = store.formations.all(), store.formations.slots()
-    rules, certificates = store.traffic.all(), store.certificates.all()
-    domains: dict[AppId, list[str]] = {}
-    for domain in store.domains.all():
-        domains.setdefault(domain.app, []).append(domain.host)
-    apps = [
+    """Return the desired state of this moment; raises what the store raises."""
+    with store.snapshot():
+        candidates = {app.id: release for app, release in store.releases.candidates()}
+        serving = {app.id: release for app, release in store.releases.serving()}
+        formations, slots = store.formations.all(), store.formations.slots()
+        rules, certificates = store.traffic.all(), store.certificates.all()
+        domains, apps = store.domains.all(), store.apps.list()
+    hosts: dict[AppId, list[str]] = {}
+    for domain in domains:
+        hosts.setdefault(domain.app, []).append(domain.host)
+    wanted = [
         DesiredApp(
             app,
             serving=serving.get(app.id),
-            candidate=_unless_serving(candidates.get(app.id), serving.get(app.id)),
+            candidate=candidates.get(app.id),
             formation=formations.get(app.id, {}),
             slots=slots.get(app.id, {}),
-            hosts=(f"{app.name}.localhost", *domains.get(app.id, [])),
+            hosts=(f"{app.name}.localhost", *hosts.get(app.id, [])),
             rule=rules.get(app.id, TrafficRule()),
             certificates=tuple(
                 RoutedCertificate(each.host, str(settings.certificate(each.id)))
                 for each in certificates.get(app.id, ())
             ),
         )
-        for app in store.apps.list()
+        for app in apps
     ]
-    return Desired({desired.app.id: desired for desired in apps}, drain_limit=settings.drain_limit)
-
-
-def _unless_serving(candidate: Release | None, serving: Release | None) -> Release | None:
-    return None if candidate and serving and candidate.id == serving.id else candidate
+    return Desired({desired.app.id: desired for desired in wanted}, drain_limit=settings.drain_limit)

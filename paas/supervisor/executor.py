@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, InstanceId, ReleaseId
@@ -147,24 +148,29 @@ class Executor:
         self._lines.witness(instance.id, identity)
         # Known here before it is written down: where that fails, it is still not started a second time.
         self._seen.put(replace(instance, identity=identity), now=self._clock.monotonic())
-        stored = await in_thread(self._store.instances.identified, instance.id, identity)
+        identified = partial(self._store.instances.identified, instance.id, identity)
+        stored = await self._journal.record(EventKind.INSTANCE_STARTED, identified, cause=instance.cause)
         self._seen.put(stored, now=self._clock.monotonic())
         self._journal.say(stored, f"Starting process with command `{command_of(release, instance)}`")
-        await self._journal.record(EventKind.INSTANCE_STARTED, stored, cause=instance.cause)
 
     async def _spec(self, instance: Instance, release: Release) -> InstanceSpec:
-        app = await in_thread(self._store.apps.get_by_id, instance.app)
-        launch = Launch(app, release, instance, command_of(release, instance))
-        fifo = await self._lines.collect(
+        collected = self._lines.collect(
             id=instance.id, app=instance.app, instance=instance.name, version=instance.version
         )
-        return await in_thread(spec_of, self._store, launch, output=fifo, server=self._server)
+        spec, fifo = await asyncio.gather(in_thread(self._read_spec, instance, release), collected)
+        return replace(spec, output=fifo)
+
+    def _read_spec(self, instance: Instance, release: Release) -> InstanceSpec:
+        with self._store.snapshot():
+            app = self._store.apps.get_by_id(instance.app)
+            launch = Launch(app, release, instance, command_of(release, instance))
+            return spec_of(self._store, launch, server=self._server)
 
     async def _mark_up(self, instance: Instance, cause: str, address: str | None) -> None:
-        up = await in_thread(self._store.instances.up, instance.id, address=address)
+        healthy = partial(self._store.instances.up, instance.id, address=address)
+        up = await self._journal.record(EventKind.INSTANCE_UP, healthy, cause=cause)
         self._seen.came_up(up)
         self._journal.changed(up, old="starting", new="up")
-        await self._journal.record(EventKind.INSTANCE_UP, up, cause=cause)
 
     # -- stopping ---------------------------------------------------------------------------------------------
     async def _move(self, instance: Instance, state: InstanceState, cause: str) -> Instance:
@@ -194,14 +200,13 @@ class Executor:
     async def _end(self, instance: Instance, seen: Exit, ending: Ending, *, cause: str) -> None:
         crashed = ending is Ending.CRASHED
         stored = f"{CRASH}{cause}" if crashed else cause
-        over = await in_thread(self._store.instances.ended, instance.id, seen.status, cause=stored)
+        ended = partial(self._store.instances.ended, instance.id, seen.status, cause=stored)
+        over = await self._journal.record(_kind_of_end(instance, crashed=crashed), ended, cause=cause)
         self._seen.ended_as(over, ending, at=seen.at, jitter=seen.jitter)
         self._seen.leftovers[over.id] = over
         why = "" if cause == str(seen.status) else f" ({cause})"
         self._journal.say(over, f"Process ended: {seen.status}{why}")
         self._journal.changed(over, old=instance.state.value, new="crashed" if crashed else "stopped")
-        kind = EventKind.INSTANCE_CRASHED if crashed else EventKind.INSTANCE_STOPPED
-        await self._journal.record(EventKind.RUN_ENDED if over.one_off else kind, over, cause=cause)
 
     async def _forget(self, instance: Instance) -> None:
         await self._engine.stop(instance.id, grace=0)
@@ -240,3 +245,9 @@ class Executor:
     async def _finish(self) -> None:
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _kind_of_end(instance: Instance, *, crashed: bool) -> EventKind:
+    if instance.one_off:
+        return EventKind.RUN_ENDED
+    return EventKind.INSTANCE_CRASHED if crashed else EventKind.INSTANCE_STOPPED

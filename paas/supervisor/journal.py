@@ -1,5 +1,7 @@
 """The journal of instances: each change of state as an event and as a line in the app's log. It changes nothing."""
 
+from collections.abc import Callable
+
 from paas.domain.event import EventKind
 from paas.domain.instance import Instance
 from paas.store.database import Store
@@ -25,14 +27,22 @@ class Journal:
         """Say that `instance` has changed its state."""
         self.say(instance, f"State changed from {old} to {new}")
 
-    async def record(self, kind: EventKind, instance: Instance, *, cause: str, actor: str = ACTOR) -> None:
-        """Add an event about `instance`."""
-        details: dict[str, str | int] = {
-            "instance": instance.name,
-            "id": instance.id,
-            "version": instance.version,
-        }
-        if instance.exit is not None:
-            details["exit"] = str(instance.exit)
-        append = self._store.events.append
-        await in_thread(append, kind, app=instance.app, actor=actor, cause=cause, details=details)
+    async def record(
+        self, kind: EventKind, change: Callable[[], Instance], *, cause: str, actor: str = ACTOR
+    ) -> Instance:
+        """Return the instance that `change` makes of one in the store, with the event that tells of it: both are kept,
+        or neither. Raises what the store raises."""
+        return await in_thread(self._record, kind, change, cause, actor)
+
+    def _record(self, kind: EventKind, change: Callable[[], Instance], cause: str, actor: str) -> Instance:
+        with self._store.transaction():
+            instance = change()
+            details: dict[str, str | int] = {
+                "instance": instance.name,
+                "id": instance.id,
+                "version": instance.version,
+            }
+            if instance.exit is not None:
+                details["exit"] = str(instance.exit)
+            self._store.events.append(kind, app=instance.app, actor=actor, cause=cause, details=details)
+        return instance

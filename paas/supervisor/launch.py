@@ -24,7 +24,12 @@ class Launch:
     """Variables of a one-off, on top of the config."""
 
 
-def spec_of(store: Store, launch: Launch, *, output: Path, server: Mapping[str, str]) -> InstanceSpec:
+NOWHERE = Path("/dev/null")
+
+
+def spec_of(
+    store: Store, launch: Launch, *, server: Mapping[str, str], output: Path = NOWHERE
+) -> InstanceSpec:
     """Return the whole spec; `output` is the FIFO. Blocks: call it on a worker thread.
 
     Raises ArtifactGoneError where the release's artifact was pruned, NotFoundError where its config is unreadable.

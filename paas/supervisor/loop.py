@@ -150,8 +150,9 @@ class Supervisor:
         Raises NotHealthyError as soon as one has ended, or was given up, instead; its last lines go to `say` first;
         EngineUnavailableError where the engine does not answer to begin with.
         """
+        asked = self._waiting.ask()
         await self._expect_answers(within=ENGINE_ANSWERS_WITHIN)
-        await self._waiting.healthy(release, say=say)
+        await self._waiting.healthy(release, asked, say=say)
 
     async def routed(self, app: AppId) -> None:
         """Return when the routers work from what the store says; raises OperationTimedOutError."""
@@ -160,11 +161,12 @@ class Supervisor:
     async def settled(self, app: AppId, *, within: float) -> None:
         """Return when nothing is left to start for the app; raises NotHealthyError or OperationTimedOutError, and
         EngineUnavailableError where waiting is in vain, as the engine does not answer."""
+        asked = self._waiting.ask()
         await self._expect_answers(" What was asked for is kept, and done then.")
         found = await in_thread(self._store.apps.get_by_id, app)
         if found.current is not None:
             release = await in_thread(self._store.releases.get_by_id, found.current)
-            await self._waiting.settled(release, within=within)
+            await self._waiting.settled(release, asked, within=within)
 
     async def emptied(self, app: AppId) -> None:
         """Return when nothing of a destroyed app is left running; raises OperationTimedOutError."""
@@ -263,13 +265,14 @@ class Supervisor:
         """Observe, reconcile, execute; return when to look again."""
         if not self._adopted:
             await self._adoption.run()
-        desired = await in_thread(self._desired.read)
+        desired = await self._desired.now()
         await self._observe()
         now = self._clock.monotonic()
         self._seen.serves(desired, since=now if self._adopted else LONG_AGO)
         self._adopted = True
         plan = reconcile(desired, self._seen.snapshot(), now)
         self._route(desired)  # what has switched is routed before it is written down that the old drains
+        self._passes.routed()
         try:
             await self._executor.carry_out(plan)
         finally:  # what is known is shown and routed, also where the store cannot take any more

@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,7 @@ from paas.errors import PaasError
 from paas.supervisor.attachment import LoggedAttachment
 from paas.supervisor.free_ports import port_is_free
 from paas.supervisor.journal import Journal
-from paas.supervisor.launch import Launch, spec_of
+from paas.supervisor.launch import NOWHERE, Launch, spec_of
 from paas.supervisor.observed import Ending
 from paas.supervisor.parts import Parts
 from paas.threads import in_thread
@@ -28,8 +29,6 @@ from paas.threads import in_thread
 ATTACHED = "run, with somebody attached to it"
 """The cause of those that end with their caller, and so with the control plane."""
 DETACHED = "run on its own"
-
-_NOWHERE = Path("/dev/null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class OneOffs:
         instance = await self._begin(run, cause=ATTACHED)
         try:
             attachment = await self._engine.attach(
-                await self._spec(run, instance, output=_NOWHERE), terminal=terminal
+                await self._spec(run, instance, output=NOWHERE), terminal=terminal
             )
             running = await self._runs(run, instance, attachment.identity, cause=ATTACHED)
         except BaseException as error:
@@ -168,14 +167,15 @@ class OneOffs:
         return await in_thread(spec_of, self._store, launch, output=output, server=self._server)
 
     async def _runs(self, run: Run, instance: Instance, identity: Identity, *, cause: str) -> Instance:
-        await in_thread(self._store.instances.identified, instance.id, identity)
-        transition = self._store.instances.transition
-        running = await in_thread(transition, instance.id, InstanceState.UP, cause=cause)
+        def runs() -> Instance:
+            self._store.instances.identified(instance.id, identity)
+            return self._store.instances.transition(instance.id, InstanceState.UP, cause=cause)
+
+        running = await self._journal.record(EventKind.RUN_STARTED, runs, cause=cause, actor=run.actor)
         self._seen.put(running, now=self._clock.monotonic())
         self._seen.busy.discard(instance.id)
         self._wake()
         self._journal.say(running, f"Starting process with command `{run.command}` by {run.actor}")
-        await self._journal.record(EventKind.RUN_STARTED, running, cause=cause, actor=run.actor)
         return running
 
     async def _abandon(self, instance: Instance, cause: str) -> None:
@@ -187,13 +187,13 @@ class OneOffs:
     async def _end(self, instance: Instance, status: ExitStatus, *, cause: str) -> None:
         if instance.id not in self._seen.instances:
             return
-        over = await in_thread(self._store.instances.ended, instance.id, status, cause=cause)
+        ended = partial(self._store.instances.ended, instance.id, status, cause=cause)
+        over = await self._journal.record(EventKind.RUN_ENDED, ended, cause=cause)
         self._seen.ended_as(over, Ending.STOPPED, at=self._clock.monotonic())
         self._seen.leftovers[over.id] = over
         self._seen.busy.discard(instance.id)
         self._wake()
         self._journal.say(over, f"Process ended: {status}")
-        await self._journal.record(EventKind.RUN_ENDED, over, cause=cause)
 
     async def _limit(self, id: InstanceId, timeout: float) -> None:
         await self._clock.sleep(timeout)

@@ -3,7 +3,7 @@
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,12 +12,12 @@ import pytest
 
 from paas.domain.app import App
 from paas.domain.event import EventKind
-from paas.domain.names import app_name
-from paas.errors import ConflictError, PaasError
+from paas.domain.names import WEB, app_name
+from paas.errors import ConflictError, NotFoundError
 from paas.settings import Settings
 from paas.store.connections import connect
 from paas.store.database import Store
-from tests.stores import open_store, serve_release
+from tests.stores import add_build, open_store, serve_release
 
 WRITER = Path(__file__).parent / "writer.py"
 
@@ -53,31 +53,70 @@ def test_eight_writers_and_eight_readers_at_once_meet_no_error(store: Store, sho
         assert all(0 <= future.result() <= 200 for future in seen)
 
 
-def test_the_version_is_another_one_after_every_commit_and_no_other_time(
+def test_the_version_is_another_one_once_what_should_run_was_changed(store: Store, shop: App) -> None:
+    versions = [store.version]
+
+    def changes(what: Callable[[], object]) -> bool:
+        what()
+        versions.append(store.version)
+        return versions[-1] != versions[-2]
+
+    assert changes(lambda: serve_release(store, shop))
+    assert changes(lambda: store.formations.set(shop.id, {WEB: 2}))
+    assert changes(lambda: store.traffic.set(shop.id, maintenance=True))
+    assert changes(lambda: store.apps.rename(shop.id, app_name("store")))
+    assert not changes(store.apps.list)
+    assert not changes(lambda: add_build(store, shop))
+    assert not changes(lambda: store.events.append(EventKind.APP_RENAMED, app=shop.id, actor="me", cause="x"))
+
+
+def test_the_version_changes_with_the_whole_of_a_transaction(store: Store, shop: App) -> None:
+    before = store.version
+    with store.transaction():
+        store.formations.set(shop.id, {WEB: 2})
+        during = store.version
+    assert during == before
+    assert store.version != before
+
+
+def test_a_transaction_of_several_calls_happens_as_a_whole_or_not_at_all(
     store: Store, shop: App, settings: Settings
 ) -> None:
-    before = store.version()
-    store.apps.list()
-    assert store.version() == before
-    store.events.append(EventKind.APP_RENAMED, app=shop.id, actor="me", cause="by us")
-    by_us = store.version()
-    with closing(connect(settings.database)) as another:
-        another.execute("UPDATE apps SET name = 'shop-2'")
-    assert len({before, by_us, store.version()}) == 3
+    with store.transaction():
+        store.formations.set(shop.id, {WEB: 2})
+        seen_inside = store.formations.get(shop.id)
+        with closing(sqlite3.connect(settings.database)) as outside:
+            seen_outside = outside.execute("SELECT count FROM formations").fetchall()
+        store.events.append(EventKind.FORMATION_SCALED, app=shop.id, actor="me", cause="web=2")
+
+    def fail_halfway() -> None:
+        with store.transaction():
+            store.formations.set(shop.id, {WEB: 3})
+            store.deployments.get(shop.id, "none")
+
+    with pytest.raises(NotFoundError):
+        fail_halfway()
+    assert (seen_inside, seen_outside) == ({WEB: 2}, [])
+    assert store.formations.get(shop.id) == {WEB: 2}
+    assert [event.cause for event in store.events.list(shop.id, limit=9)] == ["web=2"]
 
 
-def test_a_store_that_is_closed_says_so_to_a_thread_that_still_asks(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        for number in range(20):
-            store = open_store(tmp_path / str(number))
-            asking = [pool.submit(_ask_on, store) for _ in range(4)]
-            store.close()
-            assert all(isinstance(each.exception(), PaasError) for each in asking)
+def test_a_transaction_is_one_threads_own(store: Store, shop: App) -> None:
+    with ThreadPoolExecutor(1) as pool, store.transaction():
+        store.formations.set(shop.id, {WEB: 2})
+        elsewhere = pool.submit(store.formations.get, shop.id).result()
+    assert (elsewhere, store.formations.get(shop.id)) == ({}, {WEB: 2})
 
 
-def _ask_on(store: Store) -> None:
-    while True:
-        store.version()
+def test_a_snapshot_is_of_one_moment(store: Store, shop: App) -> None:
+    def scale() -> None:
+        store.formations.set(shop.id, {WEB: 2})
+
+    with ThreadPoolExecutor(1) as pool, store.snapshot():
+        before = store.formations.get(shop.id)
+        pool.submit(scale).result()
+        after = store.formations.get(shop.id)
+    assert (before, after, store.formations.get(shop.id)) == ({}, {}, {WEB: 2})
 
 
 def test_a_use_case_that_fails_halfway_leaves_nothing(store: Store, shop: App, settings: Settings) -> None:
