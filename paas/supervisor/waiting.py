@@ -31,6 +31,14 @@ class Shown:
     observed: Observed = field(default_factory=Observed)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """When somebody asked, and the first pass that sees all that was so then."""
+
+    number: int
+    at: float
+
+
 class Waiting:
     """Waits, pass by pass, until what the caller asks for is so. Every wait has a deadline."""
 
@@ -50,11 +58,17 @@ class Waiting:
         self._lines, self._clock = lines, clock
         self._boot_limit, self._stop_limit = boot_limit, stop_limit + SLACK
 
-    async def healthy(self, release: Release, *, say: Callable[[str], None]) -> None:
+    def ask(self) -> Asked:
+        """Have the supervisor look at what is so now. To be called before anything is awaited: a pass that has begun by
+        itself meanwhile is as good, and one more would be in its way."""
+        self._wake.ring()
+        return Asked(self._passes.next_to_begin(), self._clock.monotonic())
+
+    async def healthy(self, release: Release, asked: Asked, *, say: Callable[[str], None]) -> None:
         """Return when every instance wanted of `release` is up; raises NotHealthyError as soon as one is not going
         to be, after its last lines went to `say`."""
         limit = self._boot_limit + SLACK
-        ahead = await self._until_up(release, within=limit)
+        ahead = await self._until_up(release, asked, within=limit)
         if ahead.broken:
             await self._say_last_lines(ahead.broken, say)
             raise _not_healthy(release, ahead.broken)
@@ -65,9 +79,9 @@ class Waiting:
                 "See `mini logs` for what they printed."
             )
 
-    async def settled(self, release: Release, *, within: float) -> None:
+    async def settled(self, release: Release, asked: Asked, *, within: float) -> None:
         """Return when nothing of `release` is left to start; raises NotHealthyError or OperationTimedOutError."""
-        ahead = await self._until_up(release, within=within)
+        ahead = await self._until_up(release, asked, within=within)
         if ahead.broken:
             raise _not_healthy(release, ahead.broken)
         if ahead.missing:
@@ -78,7 +92,8 @@ class Waiting:
 
     async def routed(self, app: AppId) -> None:
         """Return when the routers work from what the store says now; raises OperationTimedOutError."""
-        await self._after_a_pass(ROUTED_WITHIN)
+        asked = self.ask()
+        await self._until(lambda: self._passes.has_routed(asked.number), within=ROUTED_WITHIN)
         if not await self._publisher.acknowledged(ROUTED_WITHIN):
             name = self._name_of(app)
             raise OperationTimedOutError(
@@ -87,22 +102,21 @@ class Waiting:
 
     async def emptied(self, app: AppId) -> None:
         """Return when nothing of the app runs any more, its one-offs included; raises OperationTimedOutError."""
-        await self._after_a_pass(self._stop_limit)
+        await self._looked(self.ask(), within=self._stop_limit)
         if not await self._until(lambda: not self._anything_of(app), within=self._stop_limit):
             raise OperationTimedOutError("Not everything of the app has stopped yet; mini keeps trying.")
 
     async def next_pass(self, within: float) -> None:
         """Return when a pass that began after this call has ended, or after `within` seconds."""
-        await self._after_a_pass(within)
+        await self._looked(self.ask(), within=within)
 
     # -- how ------------------------------------------------------------------------------------------------------
-    async def _until_up(self, release: Release, *, within: float) -> Outlook:
-        since = self._clock.monotonic()
-        await self._after_a_pass(within)
+    async def _until_up(self, release: Release, asked: Asked, *, within: float) -> Outlook:
+        await self._looked(asked, within=within)
 
         def ahead() -> Outlook:
             shown = self._shown()
-            return outlook(shown.desired, shown.observed, app=release.app, release=release.id, since=since)
+            return outlook(shown.desired, shown.observed, app=release.app, release=release.id, since=asked.at)
 
         def is_over() -> bool:
             now = ahead()
@@ -114,10 +128,8 @@ class Waiting:
             raise OperationCancelledError(f"{release.name} neither serves nor is being deployed any more.")
         return final
 
-    async def _after_a_pass(self, within: float) -> None:
-        number = self._passes.next_to_begin()
-        self._wake.ring()
-        await self._until(lambda: self._passes.has_ended(number), within=within)
+    async def _looked(self, asked: Asked, *, within: float) -> None:
+        await self._until(lambda: self._passes.has_ended(asked.number), within=within)
 
     async def _until(self, check: Callable[[], bool], *, within: float) -> bool:
         deadline = self._clock.monotonic() + within

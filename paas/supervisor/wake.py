@@ -29,6 +29,7 @@ class Passes:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._begun = 0
+        self._routed = 0
         self._ended = 0
         self._turn = asyncio.Event()
         self.under_way = False
@@ -38,13 +39,17 @@ class Passes:
         self._begun += 1
         self.under_way = True
 
+    def routed(self) -> None:
+        """Say that the routes that follow from what it has seen are offered; what it does about the rest comes after."""
+        self._routed = self._begun
+        self._wake()
+
     def end(self, *, worked: bool) -> None:
         """Say that it has ended; one that did not work has shown nothing, so nobody's wait is over."""
         self.under_way = False
         if worked:
             self._ended = self._begun
-        self._turn.set()
-        self._turn = asyncio.Event()
+        self._wake()
 
     def next_to_begin(self) -> int:
         """Return the number of the first pass that sees everything that is so now."""
@@ -54,9 +59,17 @@ class Passes:
         """Return whether the pass `number` is over."""
         return self._ended >= number
 
+    def has_routed(self, number: int) -> bool:
+        """Return whether the pass `number`, or a later one, has offered its routes."""
+        return self._routed >= number
+
     async def wait(self, seconds: float) -> None:
-        """Return when the pass under way, or the next one, has ended, or after `seconds`."""
+        """Return when the pass under way, or the next one, has come further, or after `seconds`."""
         await until(self._turn, seconds, clock=self._clock)
+
+    def _wake(self) -> None:
+        self._turn.set()
+        self._turn = asyncio.Event()
 
 
 async def until(event: asyncio.Event, seconds: float, *, clock: Clock) -> None:
