@@ -24,12 +24,13 @@ _MESSAGE_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A release that has no number yet. `origin` is the version that it goes back to, None for its own."""
+    """A release that has no number yet. `config` is None for that of the release that serves; `origin` is the version
+    that it goes back to, None for its own."""
 
     kind: ReleaseKind
     description: str
     build: Build | None
-    config: ConfigId
+    config: ConfigId | None
     origin: int | None = None
 
 
@@ -52,11 +53,10 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a draft says what it does; `building` is awaited before a build begins, `built` after it."""
+    """Where a draft says what it does; `building` is awaited before a build begins."""
 
     output: Output
     building: Callable[[], Awaitable[None]]
-    built: Callable[[Build], Awaitable[None]]
 
 
 class Change(Protocol):
@@ -70,12 +70,18 @@ class Change(Protocol):
         """What holds the lease: `the push of 3f2c1ab`."""
         ...
 
+    @property
+    def builds(self) -> bool:
+        """Whether it begins with a build."""
+        ...
+
     async def check(self, app: App, parts: Parts) -> Unchanged | None:
         """Return why there would be nothing to release, None where there is; raises what stands against it."""
         ...
 
     async def draft(self, app: App, parts: Parts, progress: Progress, /) -> Draft | Unchanged:
-        """Return the release to make, which may need a build. Raises as `check` does, and BuildFailedError."""
+        """Return the release to make of what was checked, which may need a build. Raises as `check` does, and
+        BuildFailedError."""
         ...
 
 
@@ -90,6 +96,7 @@ class Push:
     actor: str
     quarantine: Quarantine | None
     kind: DeploymentKind = DeploymentKind.PUSH
+    builds: bool = True
 
     @property
     def title(self) -> str:
@@ -101,14 +108,9 @@ class Push:
         return await in_thread(self._runs_already, app, parts)
 
     async def draft(self, app: App, parts: Parts, progress: Progress, /) -> Draft | Unchanged:
-        if unchanged := await self.check(app, parts):
-            return unchanged
         await progress.building()
         build = await self._build(app, parts, progress.output)
-        await progress.built(build)
-        base = await in_thread(serving, parts.store, app)
-        config = base.config if base else await recorded(parts.store.configs.save, app.id, {})
-        return Draft(ReleaseKind.DEPLOY, self._description(), build, config)
+        return Draft(ReleaseKind.DEPLOY, self._description(), build, config=None)
 
     async def _build(self, app: App, parts: Parts, output: Output) -> Build:
         output.step(f"Building {self.commit[:7]} ({self.ref})")
@@ -149,6 +151,7 @@ class Configure:
 
     changes: ConfigChanges
     kind: DeploymentKind = DeploymentKind.CONFIG
+    builds: bool = False
 
     @property
     def title(self) -> str:
@@ -188,6 +191,7 @@ class GoBack:
     unstable: ReleaseId | None = None
     cause: str = ""
     """Why the platform goes back by itself."""
+    builds: bool = False
 
     @property
     def kind(self) -> DeploymentKind:
@@ -204,8 +208,6 @@ class GoBack:
         return None
 
     async def draft(self, app: App, parts: Parts, progress: Progress, /) -> Draft | Unchanged:
-        if unchanged := await self.check(app, parts):
-            return unchanged
         release, build = await rollback.target(app, self.to, store=parts.store, artifacts=parts.artifacts)
         progress.output.step(f"Rolling back to {release.name}")
         return Draft(

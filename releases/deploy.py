@@ -12,7 +12,7 @@ from builds.git import Quarantine
 from paas.clock import Clock
 from paas.domain.app import App
 from paas.domain.ids import Commit, DeploymentId, ReleaseId
-from paas.domain.release import Deployment, Release
+from paas.domain.release import Deployment, DeploymentState, Release
 from paas.errors import OperationCancelledError, PaasError
 from paas.settings import Settings
 from paas.store.database import Store
@@ -20,7 +20,7 @@ from paas.threads import in_thread
 from releases import rollback
 from releases.changes import Change, Configure, GoBack, Parts, Push, Unchanged
 from releases.config import ConfigChanges
-from releases.lease import Leases, Ticket
+from releases.lease import Leases
 from releases.outputs import OutputLine, Outputs
 from releases.ports import Artifacts, BuildPart, Repositories, SupervisorPart
 from releases.records import recorded
@@ -182,23 +182,29 @@ class Deployer:
             raise OperationCancelledError(_SERVER_STOPPED)
         waits_for = self.leases.holder(app.id)
         ticket = self.leases.enter(app, who=f"{change.title} by {actor}", wait=wait_lock)
+        unchanged, state = None, DeploymentState.QUEUED
         try:
-            unchanged = None if waits_for else await self._check(app, change, ticket)
-            deployment = await recorded(self._store.deployments.begin, app.id, kind=change.kind, actor=actor)
+            if not waits_for:
+                await ticket.granted()
+                app = await in_thread(self._store.apps.get_by_id, app.id)
+                unchanged = await change.check(app, self._parts)
+                state = DeploymentState.BUILDING if change.builds and not unchanged else state
+            deployment = await recorded(
+                self._store.deployments.begin, app.id, kind=change.kind, actor=actor, state=state
+            )
         except BaseException:
             ticket.leave()
             raise
         output = self._outputs.open(deployment.id)
         if waits_for:
             output.step(f"Waiting for {waits_for}")
-        story = self._underway[deployment.id] = Underway(app, deployment, change, ticket, output)
+        story = Underway(
+            app, deployment, change, ticket, output, has_waited=bool(waits_for), unchanged=unchanged
+        )
+        self._underway[deployment.id] = story
         story.task = asyncio.create_task(self._see_through(story), name=f"deployment {deployment.id}")
         await asyncio.sleep(0)  # a task that is cancelled before its first step would not even record that
         return await self.wait(deployment) if unchanged else deployment
-
-    async def _check(self, app: App, change: Change, ticket: Ticket) -> Unchanged | None:
-        await ticket.granted()
-        return await change.check(await in_thread(self._store.apps.get_by_id, app.id), self._parts)
 
     async def _revert(self, app: App, unstable: ReleaseId, cause: str) -> None:
         await self._begin(app, GoBack(None, unstable, cause), wait_lock=REVERT_WAIT, actor=PLATFORM)

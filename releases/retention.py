@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from paas.errors import PaasError
 from paas.settings import Settings
 from paas.store.database import Store
 from paas.threads import in_thread
+from releases.deadline import within
 from releases.lease import Leases
 from releases.ports import BuildPart
 from releases.rollback import earlier
@@ -30,6 +32,9 @@ OUTPUTS_KEPT = timedelta(days=30)
 
 STRAY_AFTER = timedelta(hours=1)
 """How old an artifact without a build must be: it is there before its build is recorded."""
+
+_SOON = 1.0
+"""Seconds; by then whoever waited for a deployment has its answer."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -80,15 +85,22 @@ class Retention:
         self._settings = settings
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
+        self._due: set[AppId] = set()
+        self._is_closing = asyncio.Event()
 
     def prune_soon(self, app: AppId) -> None:
-        """Remove the artifacts that an app keeps no longer, in a task: nobody waits for it."""
+        """Remove the artifacts that an app keeps no longer, in a task: nobody waits for it, nor is it in anybody's way
+        who waits for what came before."""
+        if app in self._due:
+            return
+        self._due.add(app)
         task = asyncio.create_task(self._prune_quietly(app), name=f"retention of {app}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Return when nothing is being removed any more."""
+        """Remove what is due at once, and return when nothing is being removed any more."""
+        self._is_closing.set()
         await asyncio.gather(*self._tasks)
 
     async def collect(self, *, dry_run: bool, keep: int | None = None) -> list[Collected]:
@@ -119,6 +131,9 @@ class Retention:
             return await self._prune(app, keep=keep, dry_run=dry_run)
 
     async def _prune_quietly(self, app: AppId) -> None:
+        with suppress(TimeoutError):
+            await within(self._is_closing.wait(), _SOON, clock=self._clock)
+        self._due.discard(app)
         try:
             await self.prune(app, dry_run=False)
             await self._collect_strays(dry_run=False)

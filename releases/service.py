@@ -3,7 +3,6 @@
 It makes no release: that is `releases.deploy`. Each method is one use case.
 """
 
-import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,7 +64,6 @@ class ReleaseService:
         self._deployer = deployer
         self._traffic = traffic
         self._settings = settings
-        self._scaling = asyncio.Lock()
 
     # -- apps -------------------------------------------------------------------------------------------
     async def create_app(self, name: str | None, *, actor: str) -> App:
@@ -104,31 +102,19 @@ class ReleaseService:
     ) -> dict[ProcessType, int]:
         """Return the new counts of what `tokens` name, with `wait` once that runs; raises InvalidError for a bad
         token, and then nothing was changed, NotHealthyError where what was added does not come up."""
-        async with self._scaling:
-            counts = await in_thread(self._scale, app.id, tokens)
-        self._supervisor.nudge()
-        cause = " ".join(tokens)
-        await self._record(
-            EventKind.FORMATION_SCALED, app.id, actor, cause, **{str(k): v for k, v in counts.items()}
-        )
+        counts = await in_thread(self._scale, app.id, tokens, actor)
         await self._apply(app.id, wait=wait)
         return counts
 
     async def restart(self, app: App, target: str | None, *, wait: bool, actor: str) -> list[str]:
         """Return the names of the instances that are replaced, with `wait` once they are; all without `target`."""
-        slots = await in_thread(self._slots, app.id, target)
-        await in_thread(self._store.formations.restart, app.id, slots)
-        names = [f"{name}.{index}" for name, index in slots]
-        await self._record(EventKind.INSTANCES_RESTARTED, app.id, actor, f"restart of {', '.join(names)}")
+        names = await in_thread(self._restart, app.id, target, actor)
         await self._apply(app.id, wait=wait)
         return names
 
     async def stop_instance(self, app: App, name: str, *, actor: str) -> None:
         """Stop one instance, such as web.2, and keep it stopped until a restart, a scale or a new release."""
-        slot = (await in_thread(self._slots, app.id, scale.instance_name(name)))[0]
-        release = await in_thread(self._serving, app.id)
-        await in_thread(self._store.formations.stop_slot, app.id, *slot, version=release.version)
-        await self._record(EventKind.INSTANCE_STOPPED, app.id, actor, f"stop of {name}", instance=name)
+        await in_thread(self._stop_slot, app.id, scale.instance_name(name), actor)
         self._supervisor.nudge()
 
     # -- history ----------------------------------------------------------------------------------------
@@ -170,17 +156,34 @@ class ReleaseService:
             if self._store.apps.find(AppName(name)) is None:
                 return AppName(name)
 
-    def _scale(self, app: AppId, tokens: Sequence[str]) -> dict[ProcessType, int]:
-        current = self._store.apps.get_by_id(app).current
-        manifest = self._store.releases.get_by_id(current).manifest if current else None
-        counts = scale.scaled(
-            tokens,
-            self._store.formations.get(app),
-            types=manifest.procfile.long_running if manifest else (),
-            limit=self._settings.max_instances_per_type,
-        )
-        self._store.formations.set(app, counts)
+    def _scale(self, app: AppId, tokens: Sequence[str], actor: str) -> dict[ProcessType, int]:
+        with self._store.transaction():
+            current = self._store.apps.get_by_id(app).current
+            manifest = self._store.releases.get_by_id(current).manifest if current else None
+            counts = scale.scaled(
+                tokens,
+                self._store.formations.get(app),
+                types=manifest.procfile.long_running if manifest else (),
+                limit=self._settings.max_instances_per_type,
+            )
+            self._store.formations.set(app, counts)
+            details = {str(name): count for name, count in counts.items()}
+            self._tell(EventKind.FORMATION_SCALED, app, actor, " ".join(tokens), **details)
         return counts
+
+    def _restart(self, app: AppId, target: str | None, actor: str) -> list[str]:
+        with self._store.transaction():
+            slots = self._slots(app, target)
+            names = [f"{name}.{index}" for name, index in slots]
+            self._store.formations.restart(app, slots)
+            self._tell(EventKind.INSTANCES_RESTARTED, app, actor, f"restart of {', '.join(names)}")
+        return names
+
+    def _stop_slot(self, app: AppId, name: str, actor: str) -> None:
+        with self._store.transaction():
+            version = self._serving(app).version
+            self._store.formations.stop_slot(app, *self._slots(app, name)[0], version=version)
+            self._tell(EventKind.INSTANCE_STOPPED, app, actor, f"stop of {name}", instance=name)
 
     def _slots(self, app: AppId, target: str | None) -> list[tuple[ProcessType, int]]:
         manifest = self._serving(app).manifest
@@ -203,4 +206,7 @@ class ReleaseService:
     async def _record(
         self, kind: EventKind, app: AppId, actor: str, cause: str, **details: str | int
     ) -> None:
-        await in_thread(self._store.events.append, kind, app=app, actor=actor, cause=cause, details=details)
+        await in_thread(self._tell, kind, app, actor, cause, **details)
+
+    def _tell(self, kind: EventKind, app: AppId, actor: str, cause: str, **details: str | int) -> None:
+        self._store.events.append(kind, app=app, actor=actor, cause=cause, details=details)

@@ -1,8 +1,11 @@
 """The steps of a deployment, one method each: act, record, say so. Their order is told in `releases.deploy`."""
 
+from collections.abc import Sequence
+
 from paas.clock import Clock
+from paas.domain.app import App
 from paas.domain.event import EventKind
-from paas.domain.ids import BuildId
+from paas.domain.ids import ConfigId
 from paas.domain.release import DeploymentKind, DeploymentState, Release
 from paas.errors import DiskFullError, OperationCancelledError, OperationTimedOutError, PaasError
 from paas.store.database import Store
@@ -29,12 +32,12 @@ class Steps:
 
     async def draft(self, story: Underway) -> Draft | Unchanged:
         """Draft the release from what serves now, which may need a build."""
-        story.app = await in_thread(self._store.apps.get_by_id, story.app.id)
-        progress = Progress(
-            story.output,
-            building=lambda: self._advance(story, DeploymentState.BUILDING),
-            built=lambda build: self._advance(story, DeploymentState.BUILDING, build=build.id),
-        )
+        if story.has_waited:
+            story.app = await in_thread(self._store.apps.get_by_id, story.app.id)
+            story.unchanged = await story.change.check(story.app, self._parts)
+        if story.unchanged:
+            return story.unchanged
+        progress = Progress(story.output, lambda: self._advance(story, DeploymentState.BUILDING))
         return await story.change.draft(story.app, self._parts, progress)
 
     async def leave_unchanged(self, story: Underway, unchanged: Unchanged) -> None:
@@ -44,25 +47,14 @@ class Steps:
         story.output.step(f"{unchanged.reason[0].upper()}{unchanged.reason[1:]}")
 
     async def number(self, story: Underway, draft: Draft) -> Release:
-        """Make the release: from here its number is taken for good."""
-        release = await recorded(
-            self._store.releases.create,
-            story.app.id,
-            kind=draft.kind,
-            description=draft.description,
-            build=draft.build,
-            config=draft.config,
-            origin=draft.origin,
-            actor=story.deployment.actor,
-            deployment=story.id,
-        )
-        await recorded(self._record_release, release)
-        return release
+        """Make the release: from here its number is taken for good. Where no release phase comes between, it is a
+        candidate in the same moment."""
+        return await recorded(self._create, story, draft)
 
     async def run_release_phase(self, story: Underway, release: Release) -> None:
         """Run the release command, where there is one; the platform's own way back runs none."""
-        command = release.manifest.procfile.release_command if release.manifest else None
-        if command is None or story.change.kind is DeploymentKind.REVERT:
+        command = _release_command(story, release)
+        if command is None:
             return
         await self._advance(story, DeploymentState.RELEASING)
         story.output.step(f"Release phase: {command}")
@@ -80,11 +72,12 @@ class Steps:
         nothing to start."""
         if release.build is None:
             return
-        names = await recorded(self._formation, release)
-        story.output.step(f"Starting {' '.join(names)}" if names else "Nothing to start: every type is at 0")
         story.began_starting = self._clock.monotonic()
-        await self._advance(story, DeploymentState.STARTING)
+        if story.starts is None:
+            await recorded(self._make_candidate, story, release)
         self._supervisor.nudge()
+        names = " ".join(story.starts or ())
+        story.output.step(f"Starting {names}" if names else "Nothing to start: every type is at 0")
 
     async def become_healthy(self, story: Underway, release: Release) -> None:
         """Wait until every instance of the candidate is healthy."""
@@ -107,8 +100,7 @@ class Steps:
         if release.build is None:
             return
         await self._supervisor.routed(release.app)
-        farewell = await in_thread(self._farewell, story)
-        story.output.step(f"Healthy in {story.healthy_after:.1f} s{farewell}")
+        story.output.step(f"Healthy in {story.healthy_after:.1f} s{self._farewell(story)}")
 
     async def give_up(self, story: Underway, error: PaasError) -> None:
         """Record the failure: the candidate is desired no more, and the supervisor stops it. What fails behind the switch
@@ -125,17 +117,46 @@ class Steps:
         await recorded(self._record_failure, story, state, error)
         self._supervisor.nudge()
 
-    async def _advance(
-        self, story: Underway, state: DeploymentState, *, build: BuildId | None = None
-    ) -> None:
-        await recorded(self._store.deployments.advance, story.id, state, build=build)
+    async def _advance(self, story: Underway, state: DeploymentState) -> None:
+        if story.deployment.state is not state:
+            story.deployment = await recorded(self._store.deployments.advance, story.id, state)
 
-    def _formation(self, release: Release) -> list[str]:
+    def _create(self, story: Underway, draft: Draft) -> Release:
+        with self._store.transaction():
+            release = self._store.releases.create(
+                story.app.id,
+                kind=draft.kind,
+                description=draft.description,
+                build=draft.build,
+                config=draft.config or self._config_that_serves(story.app),
+                origin=draft.origin,
+                actor=story.deployment.actor,
+                deployment=story.id,
+            )
+            self._record_release(release)
+            if release.build is not None and _release_command(story, release) is None:
+                self._make_candidate(story, release)
+        return release
+
+    def _config_that_serves(self, app: App) -> ConfigId:
+        serves = self._store.releases.get_by_id(app.current) if app.current else None
+        return serves.config if serves else self._store.configs.save(app.id, {})
+
+    def _make_candidate(self, story: Underway, release: Release) -> None:
+        """Let the supervisor start it, which looks once it is nudged."""
+        with self._store.transaction():
+            served = self._store.releases.served(release.app)
+            names = self._formation(release, served)
+            story.deployment = self._store.deployments.advance(story.id, DeploymentState.STARTING)
+        story.replaces = next((each for each in served if each.id == story.app.current), None)
+        story.starts = tuple(names)
+
+    def _formation(self, release: Release, served: Sequence[Release]) -> list[str]:
         """Give types that never served their first counts; return the names of the instances to start."""
         if release.manifest is None:
             return []
-        served = [each.manifest for each in self._store.releases.served(release.app) if each.manifest]
-        seen = {name for manifest in served for name in manifest.procfile.long_running}
+        manifests = [each.manifest for each in served if each.manifest]
+        seen = {name for manifest in manifests for name in manifest.procfile.long_running}
         if first := initial_counts(release.manifest, seen=seen):
             self._store.formations.set(release.app, first)
         counts = self._store.formations.get(release.app)
@@ -178,10 +199,17 @@ class Steps:
 
     def _farewell(self, story: Underway) -> str:
         """Return what becomes of the release that served before: `, v41 drained`."""
-        old = self._store.releases.get_by_id(story.app.current) if story.app.current else None
+        old = story.replaces
         if old is None or old.build is None:
             return ""
         states = {
             seen.state for seen in self._supervisor.instances(old.app) if seen.instance.release == old.id
         }
         return f", {old.name} {'draining' if states & _NOT_YET_DRAINED else 'drained'}"
+
+
+def _release_command(story: Underway, release: Release) -> str | None:
+    """Return what its release phase runs; the platform's own way back has none."""
+    if release.manifest is None or story.change.kind is DeploymentKind.REVERT:
+        return None
+    return release.manifest.procfile.release_command

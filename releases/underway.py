@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from paas.domain.app import App
 from paas.domain.ids import DeploymentId
-from paas.domain.release import Deployment
+from paas.domain.release import Deployment, Release
 from paas.errors import ConflictError
-from releases.changes import Change
+from releases.changes import Change, Unchanged
 from releases.lease import Ticket
 from releases.outputs import Output
 
@@ -21,10 +21,18 @@ class Underway:
     change: Change
     ticket: Ticket
     output: Output
+    has_waited: bool
+    """Whether another deployment came before it: what it starts from is not known yet then."""
+    unchanged: Unchanged | None
+    """Why it has nothing to do, as far as that is known."""
     task: asyncio.Task[None] | None = None
     final: bool = False
     """Whether its end is settled, because it switches, gives up or is being cancelled: from there it goes through."""
     switched: bool = False
+    replaces: Release | None = None
+    """What served when it became a candidate."""
+    starts: tuple[str, ...] | None = None
+    """The names of the instances that it starts, once it is a candidate."""
     began_starting: float = 0.0
     healthy_after: float = 0.0
     cancelled_by: str | None = None

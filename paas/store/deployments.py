@@ -4,7 +4,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from paas.clock import Clock, rfc3339
 from paas.domain.event import EventKind
-from paas.domain.ids import AppId, BuildId, DeploymentId, ReleaseId, new_id
+from paas.domain.ids import AppId, DeploymentId, ReleaseId, new_id
 from paas.domain.release import Deployment, DeploymentKind, DeploymentState
 from paas.errors import ConflictError, NotFoundError
 from paas.store.apps import living, switch
@@ -22,8 +22,15 @@ class Deployments:
         self._connections = connections
         self._clock = clock
 
-    def begin(self, app: AppId, *, kind: DeploymentKind, actor: str) -> Deployment:
-        """Return a new QUEUED deployment; raises NotFoundError where the app was destroyed."""
+    def begin(
+        self,
+        app: AppId,
+        *,
+        kind: DeploymentKind,
+        actor: str,
+        state: DeploymentState = DeploymentState.QUEUED,
+    ) -> Deployment:
+        """Return a new deployment; raises NotFoundError where the app was destroyed."""
         id = DeploymentId(new_id())
         with self._connections.write() as connection:
             living(connection, app)
@@ -32,7 +39,7 @@ class Deployments:
                     id=id,
                     app=app,
                     kind=kind,
-                    state=DeploymentState.QUEUED,
+                    state=state,
                     actor=actor,
                     created_at=rfc3339(self._clock.now()),
                     code="",
@@ -41,13 +48,11 @@ class Deployments:
             )
             return _by_id(connection, id)
 
-    def advance(
-        self, id: DeploymentId, state: DeploymentState, *, build: BuildId | None = None
-    ) -> Deployment:
-        """Take a deployment that has not ended to a later state, with its build once known; raises ConflictError."""
+    def advance(self, id: DeploymentId, state: DeploymentState) -> Deployment:
+        """Take a deployment that has not ended to a later state; raises ConflictError."""
         with self._connections.write() as connection:
             _open(connection, id)
-            _change(connection, id, {"state": state} | ({"build": build} if build else {}))
+            _change(connection, id, {"state": state})
             return _by_id(connection, id)
 
     def succeed(self, id: DeploymentId) -> Deployment:

@@ -5,7 +5,7 @@ from sqlalchemy import Column, Connection, RowMapping, Table, func, insert, sele
 from paas.clock import Clock, rfc3339
 from paas.domain.app import App
 from paas.domain.build import Build
-from paas.domain.ids import AppId, ConfigId, DeploymentId, ReleaseId, new_id
+from paas.domain.ids import AppId, BuildId, ConfigId, DeploymentId, ReleaseId, new_id
 from paas.domain.release import Deployment, DeploymentState, Release, ReleaseKind
 from paas.errors import ConflictError, NotFoundError
 from paas.store.apps import app_from, living
@@ -38,7 +38,7 @@ class Releases:
         actor: str,
         deployment: DeploymentId,
     ) -> Release:
-        """Return the app's next release and make it the deployment's; `origin` None means its own number.
+        """Return the app's next release and make it, and its build, the deployment's; `origin` None means its own number.
 
         Raises NotFoundError where the app was destroyed or the config is not its own, ConflictError where the
         deployment already has a release or has ended.
@@ -64,7 +64,7 @@ class Releases:
                     content_hash=self._seal.of(connection, app=app, build=built, config=config),
                 )
             )
-            _give(connection, deployment, app=app, release=id)
+            _give(connection, deployment, app=app, release=id, build=built)
             return _by_id(connection, id)
 
     def get(self, app: AppId, version: int) -> Release:
@@ -165,14 +165,23 @@ def _check_parts(connection: Connection, app: AppId, *, build: Build | None, con
         raise NotFoundError(f"The app has no build {build.id}.")
 
 
-def _give(connection: Connection, deployment: DeploymentId, *, app: AppId, release: ReleaseId) -> None:
+def _give(
+    connection: Connection,
+    deployment: DeploymentId,
+    *,
+    app: AppId,
+    release: ReleaseId,
+    build: BuildId | None,
+) -> None:
     open_without_release = (
         deployments.c.id == deployment,
         deployments.c.app == app,
         deployments.c.release.is_(None),
         deployments.c.ended_at.is_(None),
     )
-    given = connection.execute(update(deployments).where(*open_without_release).values(release=release))
+    given = connection.execute(
+        update(deployments).where(*open_without_release).values(release=release, build=build)
+    )
     if given.rowcount != 1:
         raise ConflictError(f"The deployment {deployment} has ended or has a release already.")
 

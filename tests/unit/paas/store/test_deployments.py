@@ -10,12 +10,17 @@ from paas.store.database import Store
 from tests.stores import add_build, add_release
 
 
-def test_a_deployment_goes_from_queued_to_its_states_with_its_build(store: Store, shop: App) -> None:
+def test_a_deployment_goes_from_queued_to_its_states(store: Store, shop: App) -> None:
     queued = store.deployments.begin(shop.id, kind=DeploymentKind.PUSH, actor="me")
-    build = add_build(store, shop)
-    building = store.deployments.advance(queued.id, DeploymentState.BUILDING, build=build.id)
+    building = store.deployments.advance(queued.id, DeploymentState.BUILDING)
     releasing = store.deployments.advance(queued.id, DeploymentState.RELEASING)
-    assert (queued.state, building.state, releasing.build) == ("queued", "building", build.id)
+    assert (queued.state, building.state, releasing.state) == ("queued", "building", "releasing")
+
+
+def test_a_deployment_has_the_build_of_its_release(store: Store, shop: App) -> None:
+    release = add_release(store, shop, build=add_build(store, shop))
+    assert release.build
+    assert store.deployments.for_release(release.id).build == release.build
 
 
 def test_success_switches_the_app_and_says_so_in_an_event(store: Store, shop: App) -> None:
