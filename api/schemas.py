@@ -177,6 +177,12 @@ class OutputLine(Document):
     text: str
 
 
+class DeploymentEnd(Document):
+    """What ends the output of a deployment: the deployment as it is then, which saves asking for it."""
+
+    deployment: Deployment
+
+
 # -- releases ---------------------------------------------------------------------------------------------------
 class Release(Document):
     """A release, how its deployment went, and whether it serves."""

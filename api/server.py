@@ -54,6 +54,10 @@ OLDEST_KERNEL = (5, 4)
 INSTANCE_MARKERS = ("MINI_INSTANCE_ID", "MINI_HOME_ID")
 """What marks the processes of an instance: a server that was started from within a one-off is none of its family."""
 
+_TURN = 0.001
+"""Seconds for which one thread may keep the interpreter from the others: Python's own 5 ms are what a request would wait
+for each thing that is done beside it."""
+
 _STREAMS_END_WITHIN = 3
 _LAST_ANSWERS_WITHIN = 1
 """Seconds that are left to ask how a deployment has ended that the stop of the server ended."""
@@ -61,6 +65,7 @@ _LAST_ANSWERS_WITHIN = 1
 
 def main() -> None:
     """Run the control plane until it is told to stop; exits with the code of the error that ended it."""
+    sys.setswitchinterval(_TURN)
     say_on_stderr()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:

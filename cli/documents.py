@@ -93,6 +93,12 @@ class OutputLine(TypedDict):
     text: str
 
 
+class DeploymentEnd(TypedDict):
+    """The last record of a deployment's output."""
+
+    deployment: Deployment
+
+
 class Release(TypedDict):
     """One row of `mini releases`."""
 

@@ -1,12 +1,12 @@
 """Following a deployment to its end: its output, Ctrl-C, and what came out. It never begins one."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import typer
 
 from cli.client import app_path
-from cli.documents import Deployment, OutputLine
+from cli.documents import Deployment, DeploymentEnd, OutputLine
 from cli.invocation import Invocation
 from cli.output import complain
 from cli.waiting import pause
@@ -48,19 +48,24 @@ def follow(mini: Invocation, begun: Deployment, *, show: Callable[[OutputLine], 
     path = app_path(begun["app"], "deployments", begun["id"])
     latest = begun
 
-    def ended() -> bool:
+    def lines(after: int | None) -> Iterator[OutputLine]:
         nonlocal latest
-        latest = mini.client.get(path, Deployment)
+        for record in mini.client.stream(f"{path}/output", dict[str, object], after=after):
+            if "deployment" in record:
+                latest = cast(DeploymentEnd, record)["deployment"]
+            else:
+                yield cast(OutputLine, record)
+
+    def has_ended() -> bool:
+        nonlocal latest
+        if latest["state"] not in _ENDED:  # the stream of a server that stops ends early
+            latest = mini.client.get(path, Deployment)
         return latest["state"] in _ENDED
 
     if begun["state"] in _ENDED and not begun["changed"]:
         return begun
     try:
-        for line in resumed(
-            lambda after: mini.client.stream(f"{path}/output", OutputLine, after=after),
-            cursor=lambda line: line["sequence"],
-            ended=ended,
-        ):
+        for line in resumed(lines, cursor=lambda line: line["sequence"], ended=has_ended):
             show(line)
     except KeyboardInterrupt:
         _cancel(mini, path)

@@ -45,16 +45,16 @@ async def list_deployments(
 @router.get("/{deployment}")
 async def show_deployment(app: TheApp, deployment: str, here: Here) -> schemas.Deployment:
     """One deployment."""
-    return await shown(here, app, await in_thread(here.store.deployments.get, app.id, deployment))
+    return await in_thread(_found, here, app, deployment)
 
 
 @router.get("/{deployment}/output", response_class=StreamingResponse)
 async def deployment_output(
     app: TheApp, deployment: str, here: Here, request: Request, after: Annotated[int, Query(ge=0)] = 0
 ) -> StreamingResponse:
-    """A stream of OutputLine that ends when the deployment has ended."""
+    """A stream of OutputLine that ends when the deployment has ended, with a DeploymentEnd."""
     found = await in_thread(here.store.deployments.get, app.id, deployment)
-    return stream(request, output_lines(here, found.id, after=after))
+    return stream(request, _to_its_end(here, app, found.id, after=after))
 
 
 @router.post("/{deployment}/cancel")
@@ -62,7 +62,15 @@ async def cancel_deployment(app: TheApp, deployment: str, here: Here) -> schemas
     """Cancel a deployment that has not switched yet; nothing is changed by it then."""
     found = await in_thread(here.store.deployments.get, app.id, deployment)
     await here.deployer.cancel(app, found)
-    return await shown(here, app, await in_thread(here.store.deployments.get, app.id, found.id))
+    return await in_thread(_found, here, app, found.id)
+
+
+async def _to_its_end(
+    here: Services, app: App, id: DeploymentId, *, after: int
+) -> AsyncIterator[schemas.OutputLine | schemas.DeploymentEnd]:
+    async for line in output_lines(here, id, after=after):
+        yield line
+    yield schemas.DeploymentEnd(deployment=await in_thread(_found, here, app, id))
 
 
 async def output_lines(
@@ -76,6 +84,10 @@ async def output_lines(
 async def shown(here: Services, app: App, deployment: Deployment) -> schemas.Deployment:
     """Return the document of a deployment, with the versions that it made and that serves."""
     return await in_thread(_document, here, app, deployment)
+
+
+def _found(here: Services, app: App, id: str) -> schemas.Deployment:
+    return _document(here, app, here.store.deployments.get(app.id, id))
 
 
 def _document(here: Services, app: App, deployment: Deployment) -> schemas.Deployment:
