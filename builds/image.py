@@ -9,6 +9,7 @@ import os
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 
 from builds.arguments import build_arguments
 from builds.base import Built, Say
@@ -51,10 +52,7 @@ class ImageBuilder:
 
     async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
         """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt."""
-        await in_thread(self._daemon.knock)
-        arguments = await in_thread(build_arguments, self._settings, self._environ)
-        caches = await in_thread(cache_name, self._settings.cache, build.app)
-        recipe = await in_thread(read_recipe, source, self._settings, arguments, caches=caches)
+        recipe, times, key = await in_thread(self._read, source, build)
         for line in recipe.news:
             say(line)
         request = ImageRequest(
@@ -64,20 +62,20 @@ class ImageBuilder:
             cached=not salt,
             limit=self._settings.build_limit,
         )
-        seen = self._settings.image_files / build.app
-        times = await in_thread(Times.read, seen, now=int(build.created_at.timestamp() * 1e6) * 1000)
         folders: dict[str, Folder] = {
             "dockerfile": lambda: recipe.context.recipe(times),
             "context": lambda: recipe.context.files(source, times),
         }
-        running = ImageBuild(self._daemon, request, folders, key=caches, say=Relay(say))
+        running = ImageBuild(self._daemon, request, folders, key=key, say=Relay(say))
         async with self._free:
             try:
                 image = await self._run(running, request)
             except StepFailedError as error:
                 raise recipe.explained(error) from error
-        await in_thread(times.save, seen)
-        return Built(await self._made(image, request, recipe), recipe.manifest)
+        made, _ = await asyncio.gather(
+            in_thread(self._made, image, request, recipe), in_thread(times.save, self._seen(build))
+        )
+        return Built(made, recipe.manifest)
 
     async def has(self, artifact: Artifact) -> bool:
         """Return whether Docker still has the image; raises EngineUnavailableError where it does not say."""
@@ -112,6 +110,17 @@ class ImageBuilder:
             return max(0, await in_thread(self._daemon.cached) - keep)
         return await in_thread(self._daemon.trim, keep)
 
+    def _read(self, source: Source, build: Build) -> tuple[Recipe, Times, str]:
+        """Return how the commit is built, the times of its files, and the name of what earlier builds left for it."""
+        arguments = build_arguments(self._settings, self._environ)
+        key = cache_name(self._settings.cache, build.app)
+        recipe = read_recipe(source, self._settings, arguments, caches=key)
+        began = int(build.created_at.timestamp() * 1e6) * 1000
+        return recipe, Times.read(self._seen(build), now=began), key
+
+    def _seen(self, build: Build) -> Path:
+        return self._settings.image_files / build.app
+
     def _labels(self, build: Build) -> dict[str, str]:
         return {
             HOME_LABEL: self._home_id,
@@ -141,12 +150,12 @@ class ImageBuilder:
         with suppress(EngineUnavailableError):
             await in_thread(self._daemon.remove, request.tag)
 
-    async def _made(self, id: str, request: ImageRequest, recipe: Recipe) -> Image:
-        found = await in_thread(self._daemon.find, id)
+    def _made(self, id: str, request: ImageRequest, recipe: Recipe) -> Image:
+        found = self._daemon.find(id)
         if found is None:
             raise EngineUnavailableError("The image was removed as soon as it was built. Push again.")
         if recipe.runs_own_command and not found.command:
-            await in_thread(self._daemon.remove, request.tag)
+            self._daemon.remove(request.tag)
             raise BuildFailedError(
                 "The Dockerfile has no CMD and the commit no Procfile, so mini cannot know what to run. End the "
                 'Dockerfile with a line such as `CMD ["./server"]`, or add a Procfile with a line such as '

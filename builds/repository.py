@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -41,14 +43,17 @@ class Repositories:
         """Return the commit that a branch, tag or id names; raises InvalidError or NotFoundError."""
         return await in_thread(self._resolve, Git(self.path(app), quarantine), commit_ish)
 
-    async def source(self, app: AppId, commit: Commit, *, quarantine: Quarantine | None = None) -> Source:
-        """Return the commit's source, to be closed; raises BuildFailedError where its tree is refused."""
+    @asynccontextmanager
+    async def source(
+        self, app: AppId, commit: Commit, *, quarantine: Quarantine | None = None
+    ) -> AsyncIterator[Callable[[], Awaitable[Source]]]:
+        """Begin to open the commit's source, and close it at the end. What is yielded returns it, or raises
+        BuildFailedError where its tree is refused; until that is called, the caller may do something else."""
         opening = asyncio.ensure_future(in_thread(Source, Git(self.path(app), quarantine), commit))
         try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close)  # the thread goes on, and what it opens is nobody's
-            raise
+            yield lambda: asyncio.shield(opening)
+        finally:  # the thread goes on, and what it opens is nobody's
+            opening.add_done_callback(_close)
 
     async def log(self, app: AppId, *, since: Commit, until: Commit, limit: int = 50) -> list[str]:
         """Return one line for each commit after `since` up to `until`, newest first; none where they are unrelated."""

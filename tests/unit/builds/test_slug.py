@@ -9,9 +9,7 @@ import pytest
 
 from builds.base import Built
 from builds.slug import COMPLETE, SlugBuilder
-from builds.source import Source
 from paas.domain.build import Slug
-from paas.domain.ids import Commit
 from paas.errors import BuildFailedError
 from tests.eventually import eventually_async
 from tests.unit.builds.repos import SHOP, Server, WorkTree, attempt
@@ -28,13 +26,11 @@ class Bench:
         self.lines: list[str] = []
         self.builder = SlugBuilder(server.settings)
 
-    async def source(self, files: dict[str, str | bytes]) -> Source:
-        commit: Commit = self.work.commit(files)
-        self.server.take(self.work)
-        return await self.server.repositories.source(SHOP.id, commit)
-
     async def build(self, files: dict[str, str | bytes], *, salt: str = "") -> tuple[Slug, Built]:
-        with await self.source(files) as source:
+        commit = self.work.commit(files)
+        self.server.take(self.work)
+        async with self.server.repositories.source(SHOP.id, commit) as opened:
+            source = await opened()
             built = await self.builder.build(source, attempt(source.commit), salt=salt, say=self.lines.append)
         assert isinstance(built.artifact, Slug)
         return built.artifact, built
