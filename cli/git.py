@@ -4,6 +4,8 @@ import errno
 import os
 import re
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +26,6 @@ class Pushed:
     commit: str
     ref: str
     folder: Path
-    dirty: bool
 
     @property
     def short(self) -> str:
@@ -66,20 +67,25 @@ def drop_remote() -> None:
 
 def resolve(ref: str) -> Pushed:
     """Return the commit that `ref` names here; raises InvalidError where there is none, saying what to do."""
-    # Beside the other question, since this one reads the whole work tree.
+    if ref.startswith("-"):
+        raise _unresolved(ref)
+    branch = ("--abbrev-ref", "HEAD") if ref == "HEAD" else ()
+    answer = _git("rev-parse", "--show-toplevel", f"{ref}^{{commit}}", *branch)
+    said, name = answer.stdout.removesuffix("\n"), ref
+    if branch:
+        said, _, name = said.rpartition("\n")
+    folder, _, commit = said.rpartition("\n")
+    if answer.returncode != 0 or not commit.isalnum():
+        raise _unresolved(ref)
+    return Pushed(commit=commit, ref=name, folder=Path(folder))
+
+
+@contextmanager
+def changes() -> Iterator[Callable[[], bool]]:
+    """Yield what waits for git's word whether the work tree has changes that are not committed: git reads all of it,
+    beside whatever the caller does."""
     with _started("status", "--porcelain") as status:
-        if ref.startswith("-"):
-            raise _unresolved(ref)
-        branch = ("--abbrev-ref", "HEAD") if ref == "HEAD" else ()
-        answer = _git("rev-parse", "--show-toplevel", f"{ref}^{{commit}}", *branch)
-        said, name = answer.stdout.removesuffix("\n"), ref
-        if branch:
-            said, _, name = said.rpartition("\n")
-        folder, _, commit = said.rpartition("\n")
-        if answer.returncode != 0 or not commit.isalnum():
-            raise _unresolved(ref)
-        dirty = bool(_ended(status, "status").stdout.strip())
-    return Pushed(commit=commit, ref=name, folder=Path(folder), dirty=dirty)
+        yield lambda: bool(_ended(status, "status").stdout.strip())
 
 
 def _unresolved(ref: str) -> InvalidError:
@@ -92,10 +98,12 @@ def _unresolved(ref: str) -> InvalidError:
     return InvalidError(f"{ref!r} names no commit of this repository.")
 
 
-def upload(target: Target, app: str, commit: str) -> None:
-    """Store `commit` in the app's repository on the server, deploying nothing; raises PaasError with git's reason."""
+def upload(target: Target, app: str, find: Callable[[], Pushed]) -> Pushed:
+    """Store the commit that `find` returns in the app's repository on the server, deploying nothing, and return it; the
+    way there opens meanwhile. Raises PaasError with git's reason, and what `find` raises."""
     # Over a socket of our own and not by `git-remote-mini`, which would be one more Python to start.
     with tunnel(target, app) as end:
+        pushed = find()
         # No pre-push hook: such a hook (that of git-lfs, say) would talk to a remote that it cannot know.
         answer = _git(
             *("-c", "protocol.fd.allow=always"),  # which a careful user's git forbids
@@ -103,7 +111,7 @@ def upload(target: Target, app: str, commit: str) -> None:
             "--quiet",
             "--no-verify",
             f"fd::{end.fileno()}/{app}",
-            f"{commit}:refs/mini/commits/{commit}",
+            f"{pushed.commit}:refs/mini/commits/{pushed.commit}",
             keeping=(end.fileno(),),
             limit=_UPLOAD_LIMIT,
         )
@@ -111,6 +119,7 @@ def upload(target: Target, app: str, commit: str) -> None:
         if os.strerror(errno.ENOSPC) in answer.stderr:
             raise DiskFullError
         raise InvalidError(f"The commit was not taken: {_reason(answer.stderr)}")
+    return pushed
 
 
 def folder_as_name(folder: Path) -> str:

@@ -33,6 +33,13 @@ class Invocation:
     def output(self) -> Output:
         return Output(json_wanted=self.json, quiet=self.quiet)
 
+    @property
+    def is_served(self) -> bool:
+        """Whether there is a server to ask without one being started."""
+        from cli.target import is_ready, target_from
+
+        return is_ready(target_from(self.environ))
+
     @cached_property
     def client(self) -> "Client":
         """The client of the server, which is started where it is local and does not run."""

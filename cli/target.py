@@ -54,6 +54,11 @@ def target_from(environ: Mapping[str, str]) -> Target:
     return LocalTarget(Paths(home_from(environ)))
 
 
+def is_ready(target: Target) -> bool:
+    """Return whether a server can be asked: a local one that does not run cannot."""
+    return isinstance(target, RemoteTarget) or target.answers()
+
+
 def reach(environ: Mapping[str, str], *, say: Callable[[str], None], start: bool = True) -> Target:
     """Return the server that `environ` names, ready to be asked.
 
@@ -61,7 +66,7 @@ def reach(environ: Mapping[str, str], *, say: Callable[[str], None], start: bool
     started, or may not be (`start=False`, or MINI_NO_START=1).
     """
     target = target_from(environ)
-    if isinstance(target, RemoteTarget) or target.answers():
+    if isinstance(target, RemoteTarget) or is_ready(target):
         return target
     if not start or environ.get("MINI_NO_START", "") not in ("", "0"):
         raise UnreachableError(f"No server runs on {target.paths.home}. Start it with `mini server start`.")

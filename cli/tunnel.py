@@ -58,9 +58,11 @@ def tunnel(target: Target, app: str) -> Iterator[socket.socket]:
 
     serving = threading.Thread(target=serve, daemon=True)
     serving.start()
-    with theirs:
-        yield theirs
-    serving.join(_END_LIMIT)
+    try:
+        with theirs:
+            yield theirs
+    finally:
+        serving.join(_END_LIMIT)
     if failed:
         raise failed[0]
 
@@ -101,11 +103,18 @@ def _feed(source: int, websocket: WebSocket) -> None:
     `_answers`."""
     try:
         with suppress(OSError):
-            while block := os.read(source, _BLOCK):
+            while block := _next_block(source):
                 websocket.send(block)
             websocket.send(json.dumps({"eof": True}))
     finally:
         os.close(source)
+
+
+def _next_block(source: int) -> bytes:
+    try:
+        return os.read(source, _BLOCK)
+    except ConnectionResetError:  # git went away and left something unread: it has no more to say either
+        return b""
 
 
 def _open(target: Target, path: str) -> WebSocket:

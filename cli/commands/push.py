@@ -8,7 +8,7 @@ import typer
 from cli.client import app_path
 from cli.documents import App, Deployment
 from cli.follow import watch
-from cli.git import Pushed, add_remote, folder_as_name, has_remote, resolve, upload
+from cli.git import add_remote, changes, folder_as_name, has_remote, resolve, upload
 from cli.invocation import Invocation, invocation
 from cli.parser import Commands
 from cli.times import seconds
@@ -39,23 +39,21 @@ def push(
     """
     mini = invocation(ctx)
     body = {"message": message, "no_cache": no_cache, "wait_lock": seconds(wait_lock, option="--wait-lock")}
-    pushed = resolve(ref)
-    app = mini.find_app() or _create(mini, pushed.folder)
-    if pushed.dirty:
-        mini.output.warn(
-            f"The work tree has changes that are not committed: {pushed.short} is pushed without them."
-        )
-    deployment = _begin(mini, app, pushed, body)
+    if not mini.is_served:  # none is started for what cannot be pushed
+        resolve(ref)
+    with changes() as are_there_changes:
+        app = mini.find_app() or _create(mini, resolve(ref).folder)
+        pushed = upload(mini.client.target, app, lambda: resolve(ref))
+        if are_there_changes():
+            mini.output.warn(
+                f"The work tree has changes that are not committed: {pushed.short} is pushed without them."
+            )
+    request = {**body, "commit": pushed.commit, "ref": pushed.ref}
+    deployment = mini.client.change("POST", app_path(app, "deployments"), Deployment, body=request)
     if detach:
         mini.output.result(deployment, [deployment["id"]])
     else:
         _show(mini, watch(mini, deployment))
-
-
-def _begin(mini: Invocation, app: str, pushed: Pushed, body: dict[str, object]) -> Deployment:
-    upload(mini.client.target, app, pushed.commit)
-    request = {**body, "commit": pushed.commit, "ref": pushed.ref}
-    return mini.client.change("POST", app_path(app, "deployments"), Deployment, body=request)
 
 
 def _show(mini: Invocation, ended: Deployment) -> None:

@@ -6,16 +6,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, unix_serve
 
-from cli.git import upload
+from cli.git import resolve, upload
 from cli.target import LocalTarget
-from paas.errors import UnreachableError
+from paas.errors import InvalidError, UnreachableError
 from tests.unit.builds.repos import SHOP, Server, WorkTree, git
 
 _HELPER = Path(sys.executable).parent / "git-remote-mini"
@@ -71,7 +71,10 @@ class Tunnel:
                     process.stdin.write(message)
                     process.stdin.flush()
         except (ConnectionClosed, BrokenPipeError):
-            return
+            pass
+        finally:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
 
 
 @contextmanager
@@ -132,7 +135,8 @@ def test_a_push_that_is_only_to_be_stored_says_so_to_the_server(
 ) -> None:
     commit = work.commit({"noise": os.urandom(2 * 1024 * 1024)})
     monkeypatch.chdir(work.path)
-    upload(LocalTarget(server.settings), "shop", commit)
+    pushed = upload(LocalTarget(server.settings), "shop", lambda: resolve(commit))
+    assert pushed.commit == commit
     git("cat-file", "-e", f"{commit}:noise", at=server.bare)
     assert tunnel.paths == ["/v1/apps/shop/git/receive-pack?deploy=false"]
 
@@ -142,8 +146,19 @@ def test_a_server_that_goes_away_while_a_commit_is_stored_is_said_to_be_gone(
 ) -> None:
     tunnel.hang_up = True
     monkeypatch.chdir(work.path)
+    work.commit({"a": "1"})
     with pytest.raises(UnreachableError, match="went away during the push"):
-        upload(LocalTarget(server.settings), "shop", work.commit({"a": "1"}))
+        upload(LocalTarget(server.settings), "shop", lambda: resolve("HEAD"))
+
+
+def test_what_cannot_be_pushed_is_said_though_the_way_there_is_open(
+    tunnel: Tunnel, server: Server, work: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work.path)
+    work.commit({"a": "1"})
+    with pytest.raises(InvalidError, match="'nowhere' names no commit"):
+        upload(LocalTarget(server.settings), "shop", lambda: resolve("nowhere"))
+    assert server.refs() == []
 
 
 def test_a_large_push_arrives_whole(tunnel: Tunnel, server: Server, work: WorkTree) -> None:

@@ -120,12 +120,11 @@ class _Connection(BaseHTTPRequestHandler):
             return
         path = urlsplit(head.split(b" ")[1].decode()).path
         server = Server(self.connection, _nothing)
-        websocket = ServerConnection(self.connection, ServerProtocol(), server)
-        websocket.handshake(timeout=5)
-        self.server.api.talks[path](websocket)
-        websocket.close()
-        server.shutdown_watcher.close()
-        server.shutdown_notifier.close()
+        with server.shutdown_watcher, server.shutdown_notifier:
+            websocket = ServerConnection(self.connection, ServerProtocol(), server)
+            websocket.handshake(timeout=5)
+            self.server.api.talks[path](websocket)
+            websocket.close()
 
     def answer(self) -> None:
         parts = urlsplit(self.path)

@@ -72,8 +72,8 @@ def deploys(api: StandIn) -> None:
     """A deployment that succeeds."""
     api.answer("POST", DEPLOYMENTS, documents.deployment(state="queued", release=None), status=202)
     step = documents.line(1, "Building 3f2c1ab (main)", kind="step")
-    api.stream(f"{DEPLOYMENTS}/d1/output", step, documents.line(2, "Collecting flask"))
-    api.answer("GET", f"{DEPLOYMENTS}/d1", documents.deployment())
+    end = {"deployment": documents.deployment()}
+    api.stream(f"{DEPLOYMENTS}/d1/output", step, documents.line(2, "Collecting flask"), end)
 
 
 def asked_for(api: StandIn) -> dict[str, object]:
