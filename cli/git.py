@@ -85,7 +85,10 @@ def changes() -> Iterator[Callable[[], bool]]:
     """Yield what waits for git's word whether the work tree has changes that are not committed: git reads all of it,
     beside whatever the caller does."""
     with _started("status", "--porcelain") as status:
-        yield lambda: bool(_ended(status, "status").stdout.strip())
+        try:
+            yield lambda: bool(_ended(status, "status").stdout.strip())
+        finally:  # nobody may want to know any more
+            status.kill()
 
 
 def _unresolved(ref: str) -> InvalidError:

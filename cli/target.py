@@ -66,7 +66,7 @@ def reach(environ: Mapping[str, str], *, say: Callable[[str], None], start: bool
     started, or may not be (`start=False`, or MINI_NO_START=1).
     """
     target = target_from(environ)
-    if isinstance(target, RemoteTarget) or is_ready(target):
+    if isinstance(target, RemoteTarget) or target.answers():
         return target
     if not start or environ.get("MINI_NO_START", "") not in ("", "0"):
         raise UnreachableError(f"No server runs on {target.paths.home}. Start it with `mini server start`.")

@@ -14,6 +14,8 @@ from paas.errors import UnreachableError
 
 _BLOCK = 64 * 1024
 _END_LIMIT = 30.0
+_LEAVE_LIMIT = 0.5
+"""Seconds that the server may take to hear that nothing is pushed after all."""
 
 
 def carry(
@@ -61,8 +63,10 @@ def tunnel(target: Target, app: str) -> Iterator[socket.socket]:
     try:
         with theirs:
             yield theirs
-    finally:
-        serving.join(_END_LIMIT)
+    except BaseException:
+        serving.join(_LEAVE_LIMIT)
+        raise
+    serving.join(_END_LIMIT)
     if failed:
         raise failed[0]
 

@@ -86,7 +86,7 @@ class Retention:
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._due: set[AppId] = set()
-        self._is_closing = asyncio.Event()
+        self._closing = asyncio.Event()
 
     def prune_soon(self, app: AppId) -> None:
         """Remove the artifacts that an app keeps no longer, in a task: nobody waits for it, nor is it in anybody's way
@@ -100,8 +100,8 @@ class Retention:
 
     async def close(self) -> None:
         """Remove what is due at once, and return when nothing is being removed any more."""
-        self._is_closing.set()
-        await asyncio.gather(*self._tasks)
+        self._closing.set()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def collect(self, *, dry_run: bool, keep: int | None = None) -> list[Collected]:
         """Remove, or only name, all that may go."""
@@ -132,7 +132,7 @@ class Retention:
 
     async def _prune_quietly(self, app: AppId) -> None:
         with suppress(TimeoutError):
-            await within(self._is_closing.wait(), _SOON, clock=self._clock)
+            await within(self._closing.wait(), _SOON, clock=self._clock)
         self._due.discard(app)
         try:
             await self.prune(app, dry_run=False)

@@ -73,10 +73,10 @@ class Steps:
         if release.build is None:
             return
         story.began_starting = self._clock.monotonic()
-        if story.starts is None:
+        if story.deployment.state is not DeploymentState.STARTING:
             await recorded(self._make_candidate, story, release)
         self._supervisor.nudge()
-        names = " ".join(story.starts or ())
+        names = " ".join(story.starts)
         story.output.step(f"Starting {names}" if names else "Nothing to start: every type is at 0")
 
     async def become_healthy(self, story: Underway, release: Release) -> None:
@@ -89,11 +89,9 @@ class Steps:
     async def switch(self, story: Underway, release: Release) -> None:
         """Make the release the one that serves: one transaction, and too late to cancel."""
         story.final = True
-        await recorded(self._store.deployments.succeed, story.id)
+        await recorded(self._switch, story, release)
         story.switched = True
         self._supervisor.nudge()
-        if isinstance(story.change, GoBack) and story.change.unstable:
-            await recorded(self._record_revert, story.change, release)
 
     async def route(self, story: Underway, release: Release) -> None:
         """Wait until the router sends to the new instances; the old ones drain and stop behind it."""
@@ -172,19 +170,28 @@ class Steps:
             details={"version": release.version},
         )
 
+    def _switch(self, story: Underway, release: Release) -> None:
+        with self._store.transaction():
+            self._store.deployments.succeed(story.id)
+            if isinstance(story.change, GoBack) and story.change.unstable:
+                self._record_revert(story.change, release)
+
     def _record_failure(self, story: Underway, state: DeploymentState, error: PaasError) -> None:
-        fail = self._store.deployments.fail
         try:
-            fail(story.id, state=state, code=error.code, reason=error.message)
+            self._fail(story, state, error)
         except DiskFullError:  # the store has made room for so little
-            fail(story.id, state=state, code=error.code, reason=error.message)
-        self._store.events.append(
-            EventKind.DEPLOYMENT_FAILED,
-            app=story.app.id,
-            actor=story.deployment.actor,
-            cause=error.message,
-            details={"deployment": story.id, "code": error.code},
-        )
+            self._fail(story, state, error)
+
+    def _fail(self, story: Underway, state: DeploymentState, error: PaasError) -> None:
+        with self._store.transaction():
+            self._store.deployments.fail(story.id, state=state, code=error.code, reason=error.message)
+            self._store.events.append(
+                EventKind.DEPLOYMENT_FAILED,
+                app=story.app.id,
+                actor=story.deployment.actor,
+                cause=error.message,
+                details={"deployment": story.id, "code": error.code},
+            )
 
     def _record_revert(self, change: GoBack, release: Release) -> None:
         assert change.unstable is not None  # noqa: S101 - what makes it a revert

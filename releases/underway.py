@@ -31,8 +31,8 @@ class Underway:
     switched: bool = False
     replaces: Release | None = None
     """What served when it became a candidate."""
-    starts: tuple[str, ...] | None = None
-    """The names of the instances that it starts, once it is a candidate."""
+    starts: tuple[str, ...] = ()
+    """The names of the instances that it starts as a candidate."""
     began_starting: float = 0.0
     healthy_after: float = 0.0
     cancelled_by: str | None = None

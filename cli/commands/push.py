@@ -1,5 +1,6 @@
 """Push: a commit of this repository becomes a release. What happens with it is the server's story."""
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -39,11 +40,12 @@ def push(
     """
     mini = invocation(ctx)
     body = {"message": message, "no_cache": no_cache, "wait_lock": seconds(wait_lock, option="--wait-lock")}
+    find = cache(lambda: resolve(ref))
     if not mini.is_served:  # none is started for what cannot be pushed
-        resolve(ref)
+        find()
     with changes() as are_there_changes:
-        app = mini.find_app() or _create(mini, resolve(ref).folder)
-        pushed = upload(mini.client.target, app, lambda: resolve(ref))
+        app = mini.find_app() or _create(mini, find().folder)
+        pushed = upload(mini.client.target, app, find)
         if are_there_changes():
             mini.output.warn(
                 f"The work tree has changes that are not committed: {pushed.short} is pushed without them."

@@ -29,7 +29,8 @@ from paas.store.seal import Seal
 from paas.store.tickets import Tickets
 from paas.store.traffic import TrafficRules
 
-_WHAT_SHOULD_RUN = (apps, certificates, deployments, domains, formations, releases, slots, traffic)
+WHAT_SHOULD_RUN = (apps, certificates, deployments, domains, formations, releases, slots, traffic)
+"""All that the supervisor's desired state is read from, but for builds, which change no more once they are released."""
 
 
 class Store:
@@ -75,7 +76,7 @@ class Store:
         with ExitStack() as undo, translating(on_full=ballast.drop):
             migrate(settings, clock=clock)
             ballast.restore()
-            connections = Connections(settings.database, on_full=ballast.drop, watched=_WHAT_SHOULD_RUN)
+            connections = Connections(settings.database, on_full=ballast.drop, watched=WHAT_SHOULD_RUN)
             undo.callback(connections.close)
             with connections.read() as connection:
                 needed = DataKeys.any(connection)

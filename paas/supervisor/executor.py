@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, InstanceId, ReleaseId
@@ -154,17 +155,16 @@ class Executor:
         self._journal.say(stored, f"Starting process with command `{command_of(release, instance)}`")
 
     async def _spec(self, instance: Instance, release: Release) -> InstanceSpec:
-        collected = self._lines.collect(
+        fifo = await self._lines.collect(
             id=instance.id, app=instance.app, instance=instance.name, version=instance.version
         )
-        spec, fifo = await asyncio.gather(in_thread(self._read_spec, instance, release), collected)
-        return replace(spec, output=fifo)
+        return await in_thread(self._read_spec, instance, release, fifo)
 
-    def _read_spec(self, instance: Instance, release: Release) -> InstanceSpec:
+    def _read_spec(self, instance: Instance, release: Release, fifo: Path) -> InstanceSpec:
         with self._store.snapshot():
             app = self._store.apps.get_by_id(instance.app)
             launch = Launch(app, release, instance, command_of(release, instance))
-            return spec_of(self._store, launch, server=self._server)
+            return spec_of(self._store, launch, output=fifo, server=self._server)
 
     async def _mark_up(self, instance: Instance, cause: str, address: str | None) -> None:
         healthy = partial(self._store.instances.up, instance.id, address=address)

@@ -24,12 +24,7 @@ class Launch:
     """Variables of a one-off, on top of the config."""
 
 
-NOWHERE = Path("/dev/null")
-
-
-def spec_of(
-    store: Store, launch: Launch, *, server: Mapping[str, str], output: Path = NOWHERE
-) -> InstanceSpec:
+def spec_of(store: Store, launch: Launch, *, output: Path, server: Mapping[str, str]) -> InstanceSpec:
     """Return the whole spec; `output` is the FIFO. Blocks: call it on a worker thread.
 
     Raises ArtifactGoneError where the release's artifact was pruned, NotFoundError where its config is unreadable.

@@ -21,7 +21,7 @@ from paas.errors import PaasError
 from paas.supervisor.attachment import LoggedAttachment
 from paas.supervisor.free_ports import port_is_free
 from paas.supervisor.journal import Journal
-from paas.supervisor.launch import NOWHERE, Launch, spec_of
+from paas.supervisor.launch import Launch, spec_of
 from paas.supervisor.observed import Ending
 from paas.supervisor.parts import Parts
 from paas.threads import in_thread
@@ -29,6 +29,8 @@ from paas.threads import in_thread
 ATTACHED = "run, with somebody attached to it"
 """The cause of those that end with their caller, and so with the control plane."""
 DETACHED = "run on its own"
+
+_NOWHERE = Path("/dev/null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class OneOffs:
         instance = await self._begin(run, cause=ATTACHED)
         try:
             attachment = await self._engine.attach(
-                await self._spec(run, instance, output=NOWHERE), terminal=terminal
+                await self._spec(run, instance, output=_NOWHERE), terminal=terminal
             )
             running = await self._runs(run, instance, attachment.identity, cause=ATTACHED)
         except BaseException as error:

@@ -20,6 +20,10 @@ class Wake:
         """Return when the bell was rung, or after `seconds`."""
         if seconds > 0 and not self._rung.is_set():
             await until(self._rung, seconds, clock=self._clock)
+        else:
+            await asyncio.sleep(
+                0
+            )  # a task that is always called for must not keep the others from their turn
         self._rung.clear()
 
 

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, Engine, Select, Table, event
+from sqlalchemy.sql.visitors import iterate
 
 from paas.domain.app import App
 from paas.domain.event import EventKind
@@ -16,7 +19,8 @@ from paas.domain.names import WEB, app_name
 from paas.errors import ConflictError, NotFoundError
 from paas.settings import Settings
 from paas.store.connections import connect
-from paas.store.database import Store
+from paas.store.database import WHAT_SHOULD_RUN, Store
+from paas.supervisor.desired import read_desired
 from tests.stores import add_build, open_store, serve_release
 
 WRITER = Path(__file__).parent / "writer.py"
@@ -68,6 +72,21 @@ def test_the_version_is_another_one_once_what_should_run_was_changed(store: Stor
     assert not changes(store.apps.list)
     assert not changes(lambda: add_build(store, shop))
     assert not changes(lambda: store.events.append(EventKind.APP_RENAMED, app=shop.id, actor="me", cause="x"))
+
+
+def test_what_the_desired_state_is_read_from_is_watched(store: Store, settings: Settings) -> None:
+    read: set[str] = set()
+
+    def note(_connection: Connection, statement: Select[Any], *_: object) -> None:
+        froms = (each for source in statement.get_final_froms() for each in iterate(source))
+        read.update(each.name for each in froms if isinstance(each, Table))
+
+    event.listen(Engine, "before_execute", note)
+    try:
+        read_desired(store, settings=settings)
+    finally:
+        event.remove(Engine, "before_execute", note)
+    assert read - {"builds"} == {table.name for table in WHAT_SHOULD_RUN}
 
 
 def test_the_version_changes_with_the_whole_of_a_transaction(store: Store, shop: App) -> None:
