@@ -33,8 +33,9 @@ OUTPUTS_KEPT = timedelta(days=30)
 STRAY_AFTER = timedelta(hours=1)
 """How old an artifact without a build must be: it is there before its build is recorded."""
 
-_SOON = 1.0
-"""Seconds; by then whoever waited for a deployment has its answer."""
+_SOON = 0.1
+"""Seconds; by then whoever waited for a deployment has its answer, and no build of another has begun, during which nothing
+is removed."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
