@@ -272,7 +272,6 @@ class Supervisor:
         self._adopted = True
         plan = reconcile(desired, self._seen.snapshot(), now)
         self._route(desired)  # what has switched is routed before it is written down that the old drains
-        self._shown = Shown(desired, self._seen.snapshot())
         self._passes.routed()
         try:
             await self._executor.carry_out(plan)
