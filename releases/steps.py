@@ -10,7 +10,7 @@ from paas.domain.release import DeploymentKind, DeploymentState, Release
 from paas.errors import DiskFullError, OperationCancelledError, OperationTimedOutError, PaasError
 from paas.store.database import Store
 from paas.threads import in_thread
-from releases.changes import Draft, GoBack, Parts, Progress, Unchanged
+from releases.changes import Draft, GoBack, Parts, Progress, Unchanged, serving
 from releases.phase import run_release_phase
 from releases.ports import SupervisorPart
 from releases.records import recorded
@@ -137,7 +137,7 @@ class Steps:
         return release
 
     def _config_that_serves(self, app: App) -> ConfigId:
-        serves = self._store.releases.get_by_id(app.current) if app.current else None
+        serves = serving(self._store, app)
         return serves.config if serves else self._store.configs.save(app.id, {})
 
     def _make_candidate(self, story: Underway, release: Release) -> None:

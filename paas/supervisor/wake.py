@@ -21,9 +21,8 @@ class Wake:
         if seconds > 0 and not self._rung.is_set():
             await until(self._rung, seconds, clock=self._clock)
         else:
-            await asyncio.sleep(
-                0
-            )  # a task that is always called for must not keep the others from their turn
+            # A task that is always called for must not keep the others from their turn.
+            await asyncio.sleep(0)
         self._rung.clear()
 
 
