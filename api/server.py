@@ -219,6 +219,8 @@ async def _control_plane(
         stack.push_async_callback(deployer.close)
         traffic = Traffic(store=store, supervisor=supervisor, settings=settings, clock=clock)
         await stack.enter_async_context(housekeeping(traffic.renew, every=HOUR, clock=clock))
+        prune_all_soon = deployer.retention.prune_all_soon
+        await stack.enter_async_context(housekeeping(prune_all_soon, every=HOUR, clock=clock))
         services = Services(
             settings=settings,
             clock=clock,

@@ -1,6 +1,6 @@
 """The contract of a builder, and what a language adds to a slug. No decision about releases is made here."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -46,8 +46,8 @@ class Builder(Protocol):
         """Remove an artifact, and what only it needed; return whether it was there and is removed."""
         ...
 
-    async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
-        """Return what this home built before that time and is none of `recorded`: a crash came in between."""
+    async def present(self) -> list[tuple[Artifact, datetime]]:
+        """Return every artifact of this home that is there, with when it was made."""
         ...
 
     async def trim(self, *, dry_run: bool) -> int:

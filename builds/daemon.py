@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypedDict, cast
 
 from docker import APIClient
@@ -62,6 +62,15 @@ class FoundImage:
     """The TCP ports that it EXPOSEs."""
 
 
+@dataclass(frozen=True, slots=True)
+class MadeImage:
+    """An image as it is listed."""
+
+    id: str
+    tags: tuple[str, ...]
+    made_at: datetime
+
+
 class _Config(TypedDict, total=False):
     Labels: dict[str, str] | None
     Entrypoint: list[str] | None
@@ -99,15 +108,16 @@ class Daemon:
             except ImageNotFound:
                 return None
 
-    def made(self, label: str, *, before: datetime) -> list[tuple[str, tuple[str, ...]]]:
-        """Return the id and the tags of each image with a label that was made before that time. Whatever is built
-        FROM such an image has the label too."""
+    def made(self, label: str) -> list[MadeImage]:
+        """Return each image with a label. Whatever is built FROM such an image has the label too."""
         with self._asking() as client:
             # The SDK's types leave this method out.
             images = cast("Callable[..., list[_Listed]]", client.images)
             listed = images(filters={"label": label})
-        old = (each for each in listed if each["Created"] < before.timestamp())
-        return [(each["Id"], tuple(each["RepoTags"] or ())) for each in old]
+        return [
+            MadeImage(each["Id"], tuple(each["RepoTags"] or ()), datetime.fromtimestamp(each["Created"], UTC))
+            for each in listed
+        ]
 
     def remove(self, name: str) -> bool:
         """Remove a tag, and its image where that was the last one; return whether it did, since one that a container

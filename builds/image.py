@@ -6,7 +6,7 @@ variable is ever near a build, so none can be in an image.
 
 import asyncio
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -93,13 +93,12 @@ class ImageBuilder:
         removed = [await in_thread(self._daemon.remove, name) for name in names]
         return bool(removed) and all(removed)
 
-    async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
-        """Return the images of before that time with a tag of this home that are none of `recorded`. The label alone
-        says nothing: what a person builds FROM an image of this home inherits it."""
-        kept = {artifact.digest for artifact in recorded if isinstance(artifact, Image)}
-        made = await in_thread(self._daemon.made, f"{HOME_LABEL}={self._home_id}", before=before)
-        own = ((digest, tag) for digest, tags in made for tag in tags if self._is_own(tag))
-        return [Image(digest, tag) for digest, tag in dict(own).items() if digest not in kept]
+    async def present(self) -> list[tuple[Artifact, datetime]]:
+        """Return the images with a tag of this home (`builds.base.Builder`). The label alone says nothing: what a person
+        builds FROM an image of this home inherits it."""
+        made = await in_thread(self._daemon.made, f"{HOME_LABEL}={self._home_id}")
+        own = {each.id: (tag, each.made_at) for each in made for tag in each.tags if self._is_own(tag)}
+        return [(Image(id, tag), made_at) for id, (tag, made_at) in own.items()]
 
     async def trim(self, *, dry_run: bool) -> int:
         """Bring BuildKit's cache back within `Settings.build_cache`; what was used last stays (`builds.base.Builder`)."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -106,9 +106,8 @@ class BuildService:
         Nothing goes while any build runs, since it may be about to use or record this very artifact, however old that
         is: the next collection finds it again.
         """
-        if (
-            self._running
-        ):  # its record may come after the others were read, and its end before they are compared
+        # Asked twice: its record may come after the others were read, and its end before they are compared.
+        if self._running:
             return False
         kept = await in_thread(self._store.builds.artifacts)
         if self._running or any(_identity(other) == _identity(artifact) for _, _, other in kept):
@@ -116,12 +115,22 @@ class BuildService:
         return await self._builder.remove(artifact)
 
     async def strays(self, *, before: datetime) -> list[Artifact]:
-        """Return the artifacts of before that time which no build has: a crash came before they were recorded. While
-        any build runs there are none, as one may be its own: what is all cached is as old as the cache."""
+        """Return the artifacts that no build has: those of builds that are marked as pruned, and those of before that
+        time that were never recorded, as a crash came first. While any build runs there are none, as one may be its own:
+        what is all cached is as old as the cache."""
         if self._running:
             return []
-        recorded = [artifact for _, _, artifact in await in_thread(self._store.builds.artifacts)]
-        return await self._builder.strays(recorded, before=before)
+        there = await self._builder.present()
+        return await in_thread(self._without_a_build, there, before)
+
+    def _without_a_build(
+        self, there: Sequence[tuple[Artifact, datetime]], before: datetime
+    ) -> list[Artifact]:
+        builds = self._store.builds
+        kept = {_identity(artifact) for _, _, artifact in builds.artifacts()}
+        strays = [(artifact, made_at) for artifact, made_at in there if _identity(artifact) not in kept]
+        pruned = {_identity(artifact) for artifact in builds.pruned()} if strays else set()
+        return [artifact for artifact, made_at in strays if made_at < before or _identity(artifact) in pruned]
 
     async def trim(self, *, dry_run: bool) -> int:
         """Bring what builds leave for later ones back within its limit, but not while any build runs, which may be

@@ -13,8 +13,8 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
@@ -102,10 +102,9 @@ class SlugBuilder:
                 await in_thread(self._remove_unused, environment)
         return was_there
 
-    async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
-        """Return the slugs of before that time that are none of `recorded`."""
-        kept = {artifact.key for artifact in recorded if isinstance(artifact, Slug)}
-        return await in_thread(self._strays, kept, before.timestamp())
+    async def present(self) -> list[tuple[Artifact, datetime]]:
+        """Return every slug (`builds.base.Builder`), unfinished ones too."""
+        return await in_thread(self._present)
 
     async def _build(
         self, source: Source, key: str, languages: list[Language], *, salt: str, shell: Shell
@@ -158,12 +157,12 @@ class SlugBuilder:
         """Return 0: nothing is kept for later builds but what uv and npm keep themselves."""
         return 0
 
-    def _strays(self, kept: Collection[str], before: float) -> list[Artifact]:
+    def _present(self) -> list[tuple[Artifact, datetime]]:
         folders = sorted(self._settings.slugs.iterdir()) if self._settings.slugs.is_dir() else []
         return [
-            Slug(folder.name)
+            (Slug(folder.name), datetime.fromtimestamp(folder.stat().st_mtime, UTC))
             for folder in folders
-            if _KEY.fullmatch(folder.name) and folder.name not in kept and folder.stat().st_mtime < before
+            if _KEY.fullmatch(folder.name)
         ]
 
     def _remove_incomplete(self) -> None:

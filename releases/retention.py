@@ -34,8 +34,7 @@ STRAY_AFTER = timedelta(hours=1)
 """How old an artifact without a build must be: it is there before its build is recorded."""
 
 _SOON = 0.1
-"""Seconds; by then whoever waited for a deployment has its answer, and no build of another has begun, during which nothing
-is removed."""
+"""Seconds; by then whoever waited for a deployment has its answer."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -85,30 +84,37 @@ class Retention:
         self._leases = leases
         self._settings = settings
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
         self._due: set[AppId] = set()
+        self._pruning: asyncio.Task[None] | None = None
+        self._alone = asyncio.Lock()
         self._closing = asyncio.Event()
 
-    def prune_soon(self, app: AppId) -> None:
-        """Remove the artifacts that an app keeps no longer, in a task: nobody waits for it, nor is it in anybody's way
-        who waits for what came before."""
-        if app in self._due:
-            return
-        self._due.add(app)
-        task = asyncio.create_task(self._prune_quietly(app), name=f"retention of {app}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def prune_soon(self, *apps: AppId) -> None:
+        """Remove the artifacts that these apps keep no longer, in a task: nobody waits for it, nor is it in anybody's
+        way who waits for what came before."""
+        self._due.update(apps)
+        if self._due and (self._pruning is None or self._pruning.done()):
+            self._pruning = asyncio.create_task(self._prune_due(), name="retention")
+
+    async def prune_all_soon(self) -> None:
+        """Do for every app what `prune_soon` does: a crash may have come before it, or Docker was away."""
+        self.prune_soon(*await in_thread(self._owners))
 
     async def close(self) -> None:
         """Remove what is due at once, and return when nothing is being removed any more."""
         self._closing.set()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._pruning:
+            await self._pruning
 
     async def collect(self, *, dry_run: bool, keep: int | None = None) -> list[Collected]:
-        """Remove, or only name, all that may go."""
+        """Remove, or only name, all that may go. What is being removed behind a deployment is gone when this returns."""
+        async with self._alone:
+            return await self._collect(dry_run=dry_run, keep=keep)
+
+    async def _collect(self, *, dry_run: bool, keep: int | None) -> list[Collected]:
         collected: list[Collected] = []
-        for app in sorted({app for app, _, _ in await in_thread(self._store.builds.artifacts)}):
-            collected += await self.prune(app, dry_run=dry_run, keep=keep)
+        for app in sorted(await in_thread(self._owners)):
+            collected += await self._prune(app, dry_run=dry_run, keep=keep)
         collected += await self._collect_strays(dry_run=dry_run)
         # What goes with the artifacts above is the cache's alone from now on.
         if trimmed := await self._builds.trim(dry_run=dry_run):
@@ -119,7 +125,7 @@ class Retention:
                 await in_thread(_remove, path)
         return collected
 
-    async def prune(self, app: AppId, *, dry_run: bool, keep: int | None = None) -> list[Collected]:
+    async def _prune(self, app: AppId, *, dry_run: bool, keep: int | None = None) -> list[Collected]:
         """Remove, or only name, the artifacts that an app keeps no longer; none while a deployment is under way."""
         keep = keep or self._settings.keep_artifacts
         named = await in_thread(self._store.apps.get_by_id, app)
@@ -129,26 +135,31 @@ class Retention:
         if ticket is None:
             return []
         async with ticket:
-            return await self._prune(app, keep=keep, dry_run=dry_run)
+            return await self._remove_superfluous(app, keep=keep, dry_run=dry_run)
 
-    async def _prune_quietly(self, app: AppId) -> None:
-        with suppress(TimeoutError):
-            await within(self._closing.wait(), _SOON, clock=self._clock)
-        self._due.discard(app)
-        try:
-            await self.prune(app, dry_run=False)
-            await self._collect_strays(dry_run=False)
-            await self._builds.trim(dry_run=False)
-        except PaasError as error:
-            log.warning("artifacts not pruned", extra={"app": app, "reason": error.message})
+    async def _prune_due(self) -> None:
+        while self._due:
+            with suppress(TimeoutError):
+                await within(self._closing.wait(), _SOON, clock=self._clock)
+            async with self._alone:
+                due, self._due = self._due, set()
+                try:
+                    for app in due:
+                        await self._prune(app, dry_run=False)
+                    await self._collect_strays(dry_run=False)
+                    await self._builds.trim(dry_run=False)
+                except PaasError as error:
+                    log.warning("artifacts not pruned", extra={"reason": error.message})
+                except Exception:
+                    log.exception("artifacts not pruned by a mistake of mini")
 
     async def _collect_strays(self, *, dry_run: bool) -> list[Collected]:
-        """Remove, or only name, what was built and never recorded."""
+        """Remove, or only name, what was built and no build has."""
         strays = await self._builds.strays(before=self._clock.now() - STRAY_AFTER)
         found = [(each, await self._measured(each)) for each in strays]
         return [named for each, named in found if dry_run or await self._builds.remove(each)]
 
-    async def _prune(self, app: AppId, *, keep: int, dry_run: bool) -> list[Collected]:
+    async def _remove_superfluous(self, app: AppId, *, keep: int, dry_run: bool) -> list[Collected]:
         collected = []
         for build, artifact in await in_thread(self._superfluous, app, keep):
             named = await self._measured(artifact)
@@ -161,6 +172,9 @@ class Retention:
     async def _measured(self, artifact: Artifact) -> Collected:
         """Return what is said of an artifact; to be asked while it is there."""
         return Collected("artifact", _name(artifact), await in_thread(self._size, artifact))
+
+    def _owners(self) -> set[AppId]:
+        return {app for app, _, _ in self._store.builds.artifacts()}
 
     def _superfluous(self, app: AppId, keep: int) -> list[tuple[BuildId, Artifact]]:
         own = [(build, artifact) for owner, build, artifact in self._store.builds.artifacts() if owner == app]

@@ -177,3 +177,18 @@ def test_destroying_an_app_frees_its_name_and_stops_all_of_it(mini: Mini, reposi
     doomed.push("-a", "doomed")
     assert mini.get("doomed").startswith("one web.1 v1 ")
     assert mini.json("config", "-a", "doomed") == {}
+
+
+def test_what_a_destroyed_app_leaves_goes_although_another_app_is_being_built(
+    mini: Mini, shop: Repository, repository: Make
+) -> None:
+    before = mini.artifacts()
+    repository("doomed").write(apps.web("doomed")).create()
+    (left,) = mini.artifacts() - before
+    with building(mini, shop) as push:
+        mini.ok("destroy", "-a", "doomed", "--confirm", "doomed")
+        eventually(lambda: f'"artifact":"{left}"' in mini.ok("events", "--json"))
+        assert left in mini.artifacts()
+        mini.ok("builds", "cancel", mini.json("builds", "-a", "shop")[0]["id"], "-a", "shop")
+        push.communicate(timeout=30)
+    eventually(lambda: left not in mini.artifacts())

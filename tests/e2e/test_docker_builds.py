@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
@@ -449,33 +449,28 @@ async def test_an_image_is_removed_with_its_last_use_and_no_sooner(shop: Worksho
     assert again.id != build.id
 
 
-async def test_what_a_crash_left_is_a_stray_of_its_own_home_once_it_is_old(shop: Workshop) -> None:
-    kept, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
-    stray, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
-    docker("image", "tag", stray.reference, f"mini-test-{shop.home_id}:mine")
-    soon = datetime.now(UTC) + timedelta(minutes=1)
-    another = ImageBuilder(shop.settings, home_id="another")
-    assert await another.strays([], before=soon) == []
-    assert await shop.builder.strays([kept], before=soon - timedelta(hours=1)) == []
-    found = await shop.builder.strays([kept], before=soon)
-    assert found == [Image(stray.digest, stray.reference)]
-    assert await shop.builder.remove(found[0])
-    assert shop.tags() == [kept.reference]
+async def test_the_images_of_a_home_are_present_in_it_alone(shop: Workshop) -> None:
+    image, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
+    docker("image", "tag", image.reference, f"mini-test-{shop.home_id}:mine")
+    assert await ImageBuilder(shop.settings, home_id="another").present() == []
+    ((present, made_at),) = await shop.builder.present()
+    assert present == image
+    assert made_at <= datetime.now(UTC)
+    assert await shop.builder.remove(present)
     # A person's own name for it is a person's.
+    assert await shop.builder.present() == []
     docker("image", "rm", f"mini-test-{shop.home_id}:mine")
-    assert await shop.builder.strays([kept], before=soon) == []
 
 
-async def test_what_a_person_builds_from_an_image_is_no_stray(shop: Workshop, tmp_path: Path) -> None:
+async def test_what_a_person_builds_from_an_image_is_not_this_homes(shop: Workshop, tmp_path: Path) -> None:
     image, _ = await shop.build({"Procfile": "web: x\n", "a": token_hex(8)})
     mine = f"mini-test-{shop.home_id}:derived"
     (tmp_path / "Dockerfile").write_text(f"FROM {image.reference}\nLABEL {MARK}\n")
     derived = docker("build", "--quiet", str(tmp_path))
-    soon = datetime.now(UTC) + timedelta(minutes=1)
     try:
-        assert await shop.builder.strays([image], before=soon) == []
+        assert [each for each, _ in await shop.builder.present()] == [image]
         docker("image", "tag", derived, mine)
-        assert await shop.builder.strays([image], before=soon) == []
+        assert [each for each, _ in await shop.builder.present()] == [image]
     finally:
         docker("image", "rm", "--force", derived)
 

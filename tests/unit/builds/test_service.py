@@ -1,8 +1,8 @@
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -25,6 +25,7 @@ from tests.unit.builds.repos import Server, WorkTree
 pytestmark = pytest.mark.anyio
 PROCFILE: dict[str, str | bytes] = {"Procfile": "web: ./run\n"}
 STRAY = Slug("stray")
+MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Endless:
@@ -46,8 +47,8 @@ class Endless:
     async def trim(self, *, dry_run: bool) -> int:
         return 7
 
-    async def strays(self, recorded: Collection[Artifact], *, before: datetime) -> list[Artifact]:
-        return [STRAY]
+    async def present(self) -> list[tuple[Artifact, datetime]]:
+        return [(STRAY, MADE_AT)]
 
 
 class Faulty(Endless):
@@ -225,6 +226,29 @@ async def test_nothing_is_a_stray_or_removed_while_it_may_be_a_running_builds_ow
     assert await bench.service.strays(before=datetime.now(UTC)) == [STRAY]
     assert await bench.service.remove(STRAY)
     assert await bench.service.trim(dry_run=False) == 7
+
+
+async def test_what_was_never_recorded_is_a_stray_once_it_is_old(bench: Bench) -> None:
+    service = bench.serving(Endless())
+    assert await service.strays(before=MADE_AT - timedelta(hours=1)) == []
+    assert await service.strays(before=MADE_AT + timedelta(hours=1)) == [STRAY]
+
+
+async def test_what_is_there_although_it_was_pruned_is_a_stray_at_once(bench: Bench) -> None:
+    build = await bench.build(await bench.commit(PROCFILE))
+    assert build.artifact
+    assert await bench.service.strays(before=datetime.now(UTC) + timedelta(hours=1)) == []
+    bench.store.builds.mark_pruned(build.id)
+    assert await bench.service.strays(before=MADE_AT) == [build.artifact]
+
+
+async def test_what_another_build_has_is_no_stray_although_it_was_pruned(bench: Bench) -> None:
+    commit = await bench.commit(PROCFILE)
+    first = await bench.build(commit)
+    bench.store.builds.mark_pruned(first.id)
+    again = await bench.build(commit)
+    assert (again.id != first.id, again.artifact) == (True, first.artifact)
+    assert await bench.service.strays(before=MADE_AT) == []
 
 
 async def test_a_build_that_never_was_has_no_lines(bench: Bench) -> None:

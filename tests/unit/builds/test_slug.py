@@ -213,9 +213,9 @@ async def test_a_requirement_that_does_not_exist_fails_in_one_sentence(bench: Be
         await bench.build({**PROCFILE, "requirements.txt": "six==0.0.0.1\n"})
 
 
-async def test_a_slug_that_no_build_has_is_a_stray_once_it_is_old(bench: Bench) -> None:
-    kept, _ = await bench.build({**PROCFILE, "a": "1"})
-    stray, _ = await bench.build({**PROCFILE, "a": "2"})
-    now = datetime.now(UTC)
-    assert await bench.builder.strays([kept], before=now - timedelta(hours=1)) == []
-    assert await bench.builder.strays([kept], before=now + timedelta(hours=1)) == [Slug(stray.key)]
+async def test_every_slug_is_present_since_it_was_built(bench: Bench) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    slugs = [(await bench.build({**PROCFILE, "a": each}))[0] for each in "12"]
+    present = await bench.builder.present()
+    assert {artifact for artifact, _ in present} == {Slug(slug.key) for slug in slugs}
+    assert all(began < made_at < datetime.now(UTC) for _, made_at in present)
