@@ -27,7 +27,7 @@ from builds.environment import build_environment
 from builds.node import Node
 from builds.python import Python
 from builds.shell import Shell
-from builds.source import Source
+from builds.source import OpeningSource, Source
 from paas.domain.build import Artifact, Build, Slug
 from paas.settings import Settings
 from paas.threads import in_thread
@@ -60,7 +60,7 @@ class SlugBuilder:
 
     async def build(
         self,
-        source: Source,
+        source: OpeningSource,
         build: Build,  # noqa: ARG002 - a slug is known by what is in it, whoever asked for it
         *,
         salt: str,
@@ -69,18 +69,19 @@ class SlugBuilder:
         """Build the source, or take the slug that is there for exactly this (`builds.base.Builder`)."""
         await self._sweep()
         shell = Shell({**build_environment(self._settings, self._environ), **self._marks}, say=say)
-        detected = await in_thread(detect, source, max_instances=self._settings.max_instances_per_type)
+        opened = await source()
+        detected = await in_thread(detect, opened, max_instances=self._settings.max_instances_per_type)
         say(
             f"Process types: {', '.join(detected.manifest.procfile.commands)} (from {detected.manifest.procfile.source})"
         )
         languages = await _languages(detected, shell=shell)
-        key = _hash(self.name, platform.machine(), source.tree.root, *(each.key for each in languages), salt)
+        key = _hash(self.name, platform.machine(), opened.tree.root, *(each.key for each in languages), salt)
         async with self._lock(key):
             slug = await in_thread(self._find, key)
             if slug is not None:
                 say("Exactly these files were built before: the same slug is used")
             else:
-                slug = await self._build(source, key, languages, salt=salt, shell=shell)
+                slug = await self._build(opened, key, languages, salt=salt, shell=shell)
         return Built(slug, detected.manifest)
 
     async def has(self, artifact: Artifact) -> bool:
