@@ -183,10 +183,10 @@ def test_what_a_destroyed_app_leaves_goes_although_another_app_is_being_built(
     mini: Mini, shop: Repository, repository: Make
 ) -> None:
     before = mini.artifacts()
-    repository("doomed").write(apps.web("doomed")).create()
+    repository("passing").write(apps.web("passing")).create()
     (left,) = mini.artifacts() - before
     with building(mini, shop) as push:
-        mini.ok("destroy", "-a", "doomed", "--confirm", "doomed")
+        mini.ok("destroy", "-a", "passing", "--confirm", "passing")
         eventually(lambda: f'"artifact":"{left}"' in mini.ok("events", "--json"))
         assert left in mini.artifacts()
         mini.ok("builds", "cancel", mini.json("builds", "-a", "shop")[0]["id"], "-a", "shop")
