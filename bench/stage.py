@@ -5,8 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -22,7 +21,6 @@ __all__ = [
     "pythons",
     "seconds",
     "stage",
-    "until_answered",
     "web",
     "web_and_worker",
 ]
@@ -60,23 +58,14 @@ def answering(address: tuple[str, int], app: str, expected: str, *, within: floa
     raise TimeoutError(f"{app} did not answer {expected!r} within {within} s")
 
 
-def until_answered(command: Callable[[], object], address: tuple[str, int], app: str, mark: str) -> float:
-    """Return how long it took from the start of a command until the app answered with `mark`, whether or not the command
-    had ended by then; it has ended, without an error, when this returns."""
-    began = time.perf_counter()
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(command)
-        try:
-            answering(address, app, mark)
-            return time.perf_counter() - began
-        finally:
-            running.result()
-
-
 def push_to_answer(mini: Mini, repository: Repository, files: Mapping[str, str], mark: str) -> float:
-    """Return how long it took from `mini push` of these files until the app answered with `mark`."""
+    """Return how long it took from `mini push` of these files until the app answers with `mark`."""
     repository.write(files).commit(mark)
-    return until_answered(repository.push, mini.http, repository.path.name, mark)
+    address = mini.http
+    began = time.perf_counter()
+    repository.push()
+    answering(address, repository.path.name, mark)
+    return time.perf_counter() - began
 
 
 def _body(address: tuple[str, int], app: str) -> str:
