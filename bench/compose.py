@@ -14,6 +14,8 @@ from bench.stage import Mini, Repository, answering, push_to_answer, stage
 ROUNDS = 7
 SLOW_ROUNDS = 3
 """Of those for which docker-compose takes more than 10 s each time."""
+QUIET = 2.0
+"""Seconds before each measurement: the old containers that the one before it has left to stop are gone by then."""
 GOAL = 0.5
 PORT = 5000
 PUBLISHED = 18_632
@@ -45,7 +47,9 @@ def _change(mini: Mini, app: App, *, rounds: int) -> Row:
         push_to_answer(mini, repository, app.files(first), first)
         _compose(folder, app, first)
         for mark in others:
+            time.sleep(QUIET)
             ours.append(push_to_answer(mini, repository, app.files(mark), mark))
+            time.sleep(QUIET)
             theirs.append(_compose(folder, app, mark))
     finally:
         _run("docker-compose", "down", "--rmi", "local", cwd=folder)

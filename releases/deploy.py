@@ -83,9 +83,12 @@ class Deployer:
     ) -> Deployment:
         """Deploy a commit. Raises NotFoundError where its objects were not pushed, LeaseHeldError where `wait_lock` is 0
         and another deployment is under way."""
-        await self._repositories.resolve(app.id, commit, quarantine=quarantine)
         change = Push(commit, ref, message, no_cache, actor, quarantine)
-        return await self._begin(app, change, wait_lock=wait_lock, actor=actor)
+        found = asyncio.ensure_future(self._repositories.resolve(app.id, commit, quarantine=quarantine))
+        try:
+            return await self._begin(app, change, wait_lock=wait_lock, actor=actor, given=found)
+        finally:
+            await asyncio.gather(found, return_exceptions=True)
 
     async def set_config(
         self, app: App, *, changes: Mapping[str, str | None], wait_lock: float, actor: str
@@ -175,9 +178,18 @@ class Deployer:
             story.over.set()
             self.retention.prune_soon(story.app.id)
 
-    async def _begin(self, app: App, change: Change, *, wait_lock: float, actor: str) -> Deployment:
+    async def _begin(
+        self,
+        app: App,
+        change: Change,
+        *,
+        wait_lock: float,
+        actor: str,
+        given: asyncio.Future[Commit] | None = None,
+    ) -> Deployment:
         """Queue a change. Where its turn is now already, what stands against it is raised instead of recorded, and
-        one that changes nothing has ended when this returns."""
+        one that changes nothing has ended when this returns. Raises what looking for the commit, where one is `given`,
+        raises."""
         if self._is_closing:
             raise OperationCancelledError(_SERVER_STOPPED)
         waits_for = self.leases.holder(app.id)
@@ -189,6 +201,8 @@ class Deployer:
                 app = await in_thread(self._store.apps.get_by_id, app.id)
                 unchanged = await change.check(app, self._parts)
                 state = DeploymentState.BUILDING if change.builds and not unchanged else state
+            if given is not None:
+                await given
             deployment = await recorded(
                 self._store.deployments.begin, app.id, kind=change.kind, actor=actor, state=state
             )
