@@ -23,6 +23,7 @@ from paas.errors import (
     ArtifactGoneError,
     ConflictError,
     EngineUnavailableError,
+    InvalidError,
     NotFoundError,
     PaasError,
 )
@@ -167,14 +168,14 @@ class DockerEngine:
 
     async def _in_network(self, spec: InstanceSpec, make: Callable[[Place], Awaitable[T]]) -> T:
         """Return what `make` makes in the app's network, which is made anew where somebody has removed it. Raises as
-        `_image` does."""
+        `_entrypoint` does where the image was removed."""
         place = await self._networks.join(spec)
         try:
             try:
                 return await make(place)
             except NotFoundError:  # of its image, or of its network
                 self._images.clear()
-                await self._image(spec)
+                await self._entrypoint(spec)
                 self._networks.lost(spec.app)
                 return await make(await self._networks.join(spec))
         except NotFoundError as error:
@@ -188,22 +189,22 @@ class DockerEngine:
             raise
 
     async def _entrypoint(self, spec: InstanceSpec) -> tuple[str, ...]:
-        """Return the ENTRYPOINT that a command is to be put behind; raises ArtifactGoneError. Where there is no command,
-        the image's own words count, whatever they are, and Docker is not asked for them."""
-        return (await self._image(spec)).entrypoint if containers.command_of(spec) else ()
-
-    async def _image(self, spec: InstanceSpec) -> ImageConfig:
-        """Return what the image says of itself; raises ArtifactGoneError where it was removed."""
+        """Return the image's ENTRYPOINT; raises ArtifactGoneError or InvalidError for what can never start."""
+        command = containers.command_of(spec)
         digest = containers.image_of(spec).digest
         image = self._images.get(digest) or await self._daemon.image(digest)
         if image is None:
             raise ArtifactGoneError(
                 f"The image of {spec.app_name} v{spec.version} is gone; nothing was started. Push its commit again."
             )
+        if not (command or image.command or image.entrypoint):
+            raise InvalidError(
+                f"The image of {spec.app_name} v{spec.version} names no command. Add a CMD to the Dockerfile."
+            )
         if len(self._images) >= _IMAGES:
             self._images.clear()
         self._images[digest] = image
-        return image
+        return image.entrypoint
 
     async def _create(self, spec: InstanceSpec, config: Config) -> str:
         return await self._daemon.create(containers.container_name(spec), config)
