@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from builds.shell import Shell
-from builds.source import OpeningSource
+from builds.source import Source
 from paas.domain.build import Artifact, Build
 from paas.domain.process import Manifest
 
@@ -30,9 +30,9 @@ class Builder(Protocol):
         """Which builder this is, with its version: another name means that nothing built before can be reused."""
         ...
 
-    async def build(self, source: OpeningSource, build: Build, *, salt: str, say: Say) -> Built:
-        """Build a source that is being opened, as the attempt that `build` records; `salt` is empty, or random to share
-        nothing with any earlier build.
+    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
+        """Build the source, as the attempt that `build` records; `salt` is empty, or random to share nothing with
+        any earlier build.
 
         Raises BuildFailedError with a sentence that says why, DiskFullError.
         """

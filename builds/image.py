@@ -6,28 +6,26 @@ variable is ever near a build, so none can be in an image.
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from builds.arguments import Arguments, build_arguments
+from builds.arguments import build_arguments
 from builds.base import Built, Say
 from builds.buildkit import ImageBuild
 from builds.caches import cache_name
 from builds.daemon import Daemon, FoundImage, ImageRequest
-from builds.filesync import Item
 from builds.recipe import Recipe, read_recipe
 from builds.relay import Relay
 from builds.session import Folder
-from builds.source import OpeningSource, Source
+from builds.source import Source
 from builds.steps import StepFailedError
 from builds.times import Times
 from paas.domain.build import Artifact, Build, Image
-from paas.errors import BuildFailedError, EngineUnavailableError, PaasError
+from paas.errors import BuildFailedError, EngineUnavailableError
 from paas.settings import Settings
-from paas.threads import awaited_by_threads, in_thread
+from paas.threads import in_thread
 
 HOME_LABEL = "mini.image.home"
 """Image labels have names of their own: a container inherits them, and must not look like an instance by it."""
@@ -38,21 +36,6 @@ _MIB = 1024 * 1024
 
 _STOP_LIMIT = 10.0
 """Seconds that Docker may take to end a cancelled build, and then the build to let go of its thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A commit that was read: how it is built, and when its files have changed."""
-
-    source: Source
-    recipe: Recipe
-    times: Times
-
-    def dockerfile(self) -> Iterator[Item]:
-        return self.recipe.context.recipe(self.times)
-
-    def context(self) -> Iterator[Item]:
-        return self.recipe.context.files(self.source, self.times)
 
 
 class ImageBuilder:
@@ -67,22 +50,32 @@ class ImageBuilder:
         self._daemon = Daemon(environ)
         self._free = asyncio.Semaphore(_AT_ONCE)
 
-    async def build(self, source: OpeningSource, build: Build, *, salt: str, say: Say) -> Built:
-        """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt.
-
-        The commit is read while Docker begins: it takes its time before it wants the first file.
-        """
-        arguments, key = await in_thread(self._prepare, build)
-        reading = asyncio.ensure_future(self._read(source, build, arguments, caches=key, say=say))
-        try:
-            return await self._make(reading, build, arguments, key=key, cached=not salt, say=say)
-        except StepFailedError as error:
-            raise (await reading).recipe.explained(error) from error
-        except PaasError:
-            await reading  # raises why no files were given
-            raise
-        finally:
-            await asyncio.wait({reading})
+    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
+        """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt."""
+        recipe, times, key = await in_thread(self._read, source, build)
+        for line in recipe.news:
+            say(line)
+        request = ImageRequest(
+            tag=f"{self._repository}/{build.app}:{build.commit[:12]}-{build.id}",
+            labels=self._labels(build),
+            arguments=recipe.arguments,
+            cached=not salt,
+            limit=self._settings.build_limit,
+        )
+        folders: dict[str, Folder] = {
+            "dockerfile": lambda: recipe.context.recipe(times),
+            "context": lambda: recipe.context.files(source, times),
+        }
+        running = ImageBuild(self._daemon, request, folders, key=key, say=Relay(say))
+        async with self._free:
+            try:
+                image = await self._run(running, request)
+            except StepFailedError as error:
+                raise recipe.explained(error) from error
+        made, _ = await asyncio.gather(
+            in_thread(self._made, image, request, recipe), in_thread(times.save, self._seen(build))
+        )
+        return Built(made, recipe.manifest)
 
     async def has(self, artifact: Artifact) -> bool:
         """Return whether Docker still has the image; raises EngineUnavailableError where it does not say."""
@@ -116,57 +109,13 @@ class ImageBuilder:
             return max(0, await in_thread(self._daemon.cached) - keep)
         return await in_thread(self._daemon.trim, keep)
 
-    def _prepare(self, build: Build) -> tuple[Arguments, str]:
-        """Return the build's arguments, and the name of what earlier builds left for it."""
-        return build_arguments(self._settings, self._environ), cache_name(self._settings.cache, build.app)
-
-    async def _read(
-        self, source: OpeningSource, build: Build, arguments: Arguments, *, caches: str, say: Say
-    ) -> _Plan:
-        opened = await source()
+    def _read(self, source: Source, build: Build) -> tuple[Recipe, Times, str]:
+        """Return how the commit is built, the times of its files, and the name of what earlier builds left for it."""
+        arguments = build_arguments(self._settings, self._environ)
+        key = cache_name(self._settings.cache, build.app)
+        recipe = read_recipe(source, self._settings, arguments, caches=key)
         began = int(build.created_at.timestamp() * 1e6) * 1000
-
-        def read() -> _Plan:
-            recipe = read_recipe(opened, self._settings, arguments, caches=caches)
-            return _Plan(opened, recipe, Times.read(self._seen(build), now=began))
-
-        plan = await in_thread(read)
-        for line in plan.recipe.news:
-            say(line)
-        return plan
-
-    async def _make(
-        self,
-        reading: asyncio.Future[_Plan],
-        build: Build,
-        arguments: Arguments,
-        *,
-        key: str,
-        cached: bool,
-        say: Say,
-    ) -> Built:
-        request = ImageRequest(
-            tag=f"{self._repository}/{build.app}:{build.commit[:12]}-{build.id}",
-            labels=self._labels(build),
-            arguments=arguments.values,
-            cached=cached,
-            limit=self._settings.build_limit,
-        )
-        plan = awaited_by_threads(reading)
-        folders: dict[str, Folder] = {
-            "dockerfile": lambda: plan().dockerfile(),
-            "context": lambda: plan().context(),
-        }
-        running = ImageBuild(self._daemon, request, folders, key=key, say=Relay(say))
-        if self._free.locked():
-            await asyncio.shield(reading)  # whoever has to wait is told at once what is wrong with the commit
-        async with self._free:
-            image = await self._run(running, request)
-        read = await reading
-        made, _ = await asyncio.gather(
-            in_thread(self._made, image, request, read.recipe), in_thread(read.times.save, self._seen(build))
-        )
-        return Built(made, read.recipe.manifest)
+        return recipe, Times.read(self._seen(build), now=began), key
 
     def _seen(self, build: Build) -> Path:
         return self._settings.image_files / build.app

@@ -1,5 +1,6 @@
 """How one commit becomes an image: by its own Dockerfile or by a generated one. It reads the commit, and builds nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from builds.arguments import Arguments
@@ -25,6 +26,7 @@ class Recipe:
 
     manifest: Manifest
     dockerfile: str
+    arguments: Mapping[str, str]
     without: tuple[str, ...] = ()
     news: tuple[str, ...] = ()
     detected: Detected | None = None
@@ -61,16 +63,16 @@ def read_recipe(source: Source, settings: Settings, arguments: Arguments, *, cac
     limit = settings.max_instances_per_type
     written = source.text(_DOCKERFILE, limit=_MAX_DOCKERFILE)
     if written is not None:
-        return _own(written, detect_container(source, max_instances=limit))
+        return _own(written, detect_container(source, max_instances=limit), arguments)
     return _generated(detect(source, max_instances=limit), settings, arguments, caches=caches)
 
 
-def _own(dockerfile: str, manifest: Manifest) -> Recipe:
+def _own(dockerfile: str, manifest: Manifest, arguments: Arguments) -> Recipe:
     if not dockerfile.strip():
         raise BuildFailedError(
             "The Dockerfile is empty. Begin it with a line such as `FROM debian:bookworm-slim`."
         )
-    return Recipe(manifest, dockerfile, news=(_types(manifest),))
+    return Recipe(manifest, dockerfile, arguments.proxies, news=(_types(manifest),))
 
 
 def _generated(detected: Detected, settings: Settings, arguments: Arguments, *, caches: str) -> Recipe:
@@ -80,6 +82,7 @@ def _generated(detected: Detected, settings: Settings, arguments: Arguments, *, 
     return Recipe(
         detected.manifest,
         generate(detected, choices),
+        passed.values,
         without=("/node_modules",) if node else (),
         news=(_types(detected.manifest), *_left_out(passed, detected)),
         detected=detected,

@@ -4,14 +4,14 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Lock
 
 from builds.git import Git, GitError, Quarantine, git_environment, receive_pack_argv
 from builds.hook import SCRIPT
-from builds.source import OpeningSource, Source
+from builds.source import Source
 from paas.domain.ids import AppId, Commit
 from paas.errors import InvalidError, NotFoundError
 from paas.settings import Settings
@@ -46,7 +46,7 @@ class Repositories:
     @asynccontextmanager
     async def source(
         self, app: AppId, commit: Commit, *, quarantine: Quarantine | None = None
-    ) -> AsyncIterator[OpeningSource]:
+    ) -> AsyncIterator[Callable[[], Awaitable[Source]]]:
         """Begin to open the commit's source, and close it at the end. What is yielded returns it, or raises
         BuildFailedError where its tree is refused; until that is called, the caller may do something else."""
         opening = asyncio.ensure_future(in_thread(Source, Git(self.path(app), quarantine), commit))

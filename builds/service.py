@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from builds.base import Builder, Built, Say
 from builds.git import Quarantine
 from builds.output import BuildOutput
 from builds.repository import Repositories
-from builds.source import OpeningSource
+from builds.source import Source
 from paas.clock import Clock
 from paas.domain.app import App
 from paas.domain.build import Artifact, Build, BuildState, Slug
@@ -68,14 +68,14 @@ class BuildService:
         """
         if not no_cache and (earlier := await self._reusable(app, commit)):
             return earlier
-        async with self._repositories.source(app.id, commit, quarantine=quarantine) as source:
+        async with self._repositories.source(app.id, commit, quarantine=quarantine) as opened:
             begin = self._store.builds.begin
             build = await in_thread(
                 begin, app.id, commit=commit, ref=ref, builder=self._builder.name, actor=actor
             )
             salt = build.id if no_cache else ""
             with BuildOutput(self.output(build.id), say=output) as kept:
-                task = asyncio.create_task(self._make(build, source, salt=salt, say=kept.line))
+                task = asyncio.create_task(self._make(build, opened, salt=salt, say=kept.line))
                 running = self._running[build.id] = _Running(task, kept)
                 try:
                     return await self._record(build.id, task, keep=kept.keep)
@@ -144,11 +144,13 @@ class BuildService:
         usable = found is not None and found.artifact is not None and await self._builder.has(found.artifact)
         return found if usable else None
 
-    async def _make(self, build: Build, source: OpeningSource, *, salt: str, say: Say) -> Built:
+    async def _make(
+        self, build: Build, opened: Callable[[], Awaitable[Source]], *, salt: str, say: Say
+    ) -> Built:
         limit, commit = self._settings.build_limit, build.commit
         try:
             async with asyncio.timeout(limit):
-                return await self._builder.build(source, build, salt=salt, say=say)
+                return await self._builder.build(await opened(), build, salt=salt, say=say)
         except TimeoutError as error:
             message = f"The build of {commit[:7]} took longer than {limit:g} s and was ended; MINI_BUILD_LIMIT is the limit."
             raise OperationTimedOutError(message) from error

@@ -14,6 +14,7 @@ import platform
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +28,7 @@ from builds.environment import build_environment
 from builds.node import Node
 from builds.python import Python
 from builds.shell import Shell
-from builds.source import OpeningSource, Source
+from builds.source import Source
 from paas.domain.build import Artifact, Build, Slug
 from paas.settings import Settings
 from paas.threads import in_thread
@@ -60,7 +61,7 @@ class SlugBuilder:
 
     async def build(
         self,
-        source: OpeningSource,
+        source: Source,
         build: Build,  # noqa: ARG002 - a slug is known by what is in it, whoever asked for it
         *,
         salt: str,
@@ -69,19 +70,18 @@ class SlugBuilder:
         """Build the source, or take the slug that is there for exactly this (`builds.base.Builder`)."""
         await self._sweep()
         shell = Shell({**build_environment(self._settings, self._environ), **self._marks}, say=say)
-        opened = await source()
-        detected = await in_thread(detect, opened, max_instances=self._settings.max_instances_per_type)
+        detected = await in_thread(detect, source, max_instances=self._settings.max_instances_per_type)
         say(
             f"Process types: {', '.join(detected.manifest.procfile.commands)} (from {detected.manifest.procfile.source})"
         )
         languages = await _languages(detected, shell=shell)
-        key = _hash(self.name, platform.machine(), opened.tree.root, *(each.key for each in languages), salt)
+        key = _hash(self.name, platform.machine(), source.tree.root, *(each.key for each in languages), salt)
         async with self._lock(key):
             slug = await in_thread(self._find, key)
             if slug is not None:
                 say("Exactly these files were built before: the same slug is used")
             else:
-                slug = await self._build(opened, key, languages, salt=salt, shell=shell)
+                slug = await self._build(source, key, languages, salt=salt, shell=shell)
         return Built(slug, detected.manifest)
 
     async def has(self, artifact: Artifact) -> bool:
@@ -159,12 +159,13 @@ class SlugBuilder:
         return 0
 
     def _present(self) -> list[tuple[Artifact, datetime]]:
-        folders = sorted(self._settings.slugs.iterdir()) if self._settings.slugs.is_dir() else []
-        return [
-            (Slug(folder.name), datetime.fromtimestamp(folder.stat().st_mtime, UTC))
-            for folder in folders
-            if _KEY.fullmatch(folder.name)
-        ]
+        present: list[tuple[Artifact, datetime]] = []
+        for folder in sorted(self._settings.slugs.glob("*")):
+            with suppress(FileNotFoundError):  # a build that begins anew removes what was left unfinished
+                if _KEY.fullmatch(folder.name):
+                    made_at = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+                    present.append((Slug(folder.name), made_at))
+        return present
 
     def _remove_incomplete(self) -> None:
         self._settings.slugs.mkdir(mode=0o700, parents=True, exist_ok=True)

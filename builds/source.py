@@ -1,6 +1,6 @@
 """The source of a build: one commit, read through git alone. What is asked for here is never looked up on disk."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -74,7 +74,3 @@ class Source:
     def export(self, folder: Path, *, stop: Event) -> None:
         """Write the commit's files into `folder`, which must not exist (`builds.export`)."""
         export(self.tree, self._reader, folder, stop=stop)
-
-
-OpeningSource = Callable[[], Awaitable[Source]]
-"""Returns a source once it is open; raises BuildFailedError where its tree is refused."""

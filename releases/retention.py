@@ -6,7 +6,7 @@ import logging
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +35,9 @@ STRAY_AFTER = timedelta(hours=1)
 
 _SOON = 0.1
 """Seconds; by then whoever waited for a deployment has its answer."""
+
+_CLOSE_LIMIT = 10.0
+"""Seconds that a server which stops gives to what is being removed."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -85,26 +88,31 @@ class Retention:
         self._settings = settings
         self._clock = clock
         self._due: set[AppId] = set()
-        self._pruning: asyncio.Task[None] | None = None
+        self._is_due = False
+        self._tidying: asyncio.Task[None] | None = None
         self._alone = asyncio.Lock()
         self._closing = asyncio.Event()
 
     def prune_soon(self, *apps: AppId) -> None:
-        """Remove the artifacts that these apps keep no longer, in a task: nobody waits for it, nor is it in anybody's
-        way who waits for what came before."""
+        """Remove the artifacts that these apps keep no longer, and what no app has, in a task: nobody waits for it, nor
+        is it in anybody's way who waits for what came before."""
         self._due.update(apps)
-        if self._due and (self._pruning is None or self._pruning.done()):
-            self._pruning = asyncio.create_task(self._prune_due(), name="retention")
+        self._is_due = True
+        if self._tidying is None or self._tidying.done():
+            self._tidying = asyncio.create_task(self._tidy_soon(), name="retention")
 
     async def prune_all_soon(self) -> None:
         """Do for every app what `prune_soon` does: a crash may have come before it, or Docker was away."""
         self.prune_soon(*await in_thread(self._owners))
 
     async def close(self) -> None:
-        """Remove what is due at once, and return when nothing is being removed any more."""
+        """Remove what is due at once, and return when nothing is being removed any more. What takes too long is left to
+        the next server."""
         self._closing.set()
-        if self._pruning:
-            await self._pruning
+        if self._tidying:
+            await asyncio.wait({self._tidying}, timeout=_CLOSE_LIMIT)
+            self._tidying.cancel()
+            await asyncio.gather(self._tidying, return_exceptions=True)
 
     async def collect(self, *, dry_run: bool, keep: int | None = None) -> list[Collected]:
         """Remove, or only name, all that may go. What is being removed behind a deployment is gone when this returns."""
@@ -137,27 +145,33 @@ class Retention:
         async with ticket:
             return await self._remove_superfluous(app, keep=keep, dry_run=dry_run)
 
-    async def _prune_due(self) -> None:
-        while self._due:
+    async def _tidy_soon(self) -> None:
+        while self._is_due:
             with suppress(TimeoutError):
                 await within(self._closing.wait(), _SOON, clock=self._clock)
             async with self._alone:
-                due, self._due = self._due, set()
-                try:
-                    for app in due:
-                        await self._prune(app, dry_run=False)
-                    await self._collect_strays(dry_run=False)
-                    await self._builds.trim(dry_run=False)
-                except PaasError as error:
-                    log.warning("artifacts not pruned", extra={"reason": error.message})
-                except Exception:
-                    log.exception("artifacts not pruned by a mistake of mini")
+                due, self._due, self._is_due = self._due, set(), False
+                await self._tidy(due)
+
+    async def _tidy(self, apps: Collection[AppId]) -> None:
+        """Remove what may go; what cannot be removed holds up nothing else."""
+        for app in apps:
+            with _noted(app):
+                await self._prune(app, dry_run=False)
+        with _noted("strays"):
+            for stray in await self._strays():
+                with _noted(_name(stray)):
+                    await self._builds.remove(stray)
+        with _noted("build cache"):
+            await self._builds.trim(dry_run=False)
 
     async def _collect_strays(self, *, dry_run: bool) -> list[Collected]:
         """Remove, or only name, what was built and no build has."""
-        strays = await self._builds.strays(before=self._clock.now() - STRAY_AFTER)
-        found = [(each, await self._measured(each)) for each in strays]
+        found = [(each, await self._measured(each)) for each in await self._strays()]
         return [named for each, named in found if dry_run or await self._builds.remove(each)]
+
+    async def _strays(self) -> list[Artifact]:
+        return await self._builds.strays(before=self._clock.now() - STRAY_AFTER)
 
     async def _remove_superfluous(self, app: AppId, *, keep: int, dry_run: bool) -> list[Collected]:
         collected = []
@@ -231,6 +245,17 @@ class Retention:
 
     def _size(self, artifact: Artifact) -> int:
         return _freed_by(self._settings.slugs / artifact.key) if isinstance(artifact, Slug) else 0
+
+
+@contextmanager
+def _noted(what: str) -> Iterator[None]:
+    """Log what goes wrong: it is tried again with the next tidying."""
+    try:
+        yield
+    except (PaasError, OSError) as error:
+        log.warning("not removed", extra={"what": what, "reason": str(error)})
+    except Exception:
+        log.exception("not removed by a mistake of mini", extra={"what": what})
 
 
 def _name(artifact: Artifact) -> str:

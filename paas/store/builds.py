@@ -98,7 +98,7 @@ class Builds:
         found = self._all(_succeeded().order_by(builds.c.sequence.desc()))
         return [(build.app, build.id, build.artifact) for build in found if build.artifact is not None]
 
-    def pruned(self) -> "list[Artifact]":
+    def pruned(self) -> list[Artifact]:
         """Return the artifacts that `mark_pruned` was told of; another build may have the same one."""
         rows = self._connections.rows(
             select(builds.c.artifact).join(pruned_artifacts, pruned_artifacts.c.build == builds.c.id)

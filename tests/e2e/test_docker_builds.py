@@ -402,34 +402,6 @@ async def test_no_config_and_nothing_of_the_servers_environment_is_in_an_image(s
         assert CANARY not in text
 
 
-async def test_a_dockerfile_that_declares_the_servers_index_gets_it_and_another_hears_nothing(
-    shop: Workshop,
-) -> None:
-    environ = {
-        "DOCKER_HOST": ADDRESS,
-        "UV_DEFAULT_INDEX": "https://index.example/simple",
-        "npm_config_registry": "https://registry.example/",
-    }
-    shop.service = shop.serving(
-        ImageBuilder(shop.settings, home_id=shop.home_id, environ=environ), shop.settings
-    )
-    dockerfile = f"FROM {PYTHON}\nARG UV_DEFAULT_INDEX\nRUN env > /seen # {token_hex(4)}\nCMD x\n"
-    image, _ = await shop.build({"Dockerfile": dockerfile})
-    seen = running(image, "cat", "/seen")
-    assert "UV_DEFAULT_INDEX=https://index.example/simple" in seen
-    assert "registry.example" not in seen
-    assert "registry" not in " ".join(shop.lines)
-
-
-async def test_a_commit_that_cannot_be_built_says_why_whatever_was_asked_of_docker_meanwhile(
-    shop: Workshop,
-) -> None:
-    for _ in range(3):
-        with pytest.raises(BuildFailedError, match="has no Procfile"):
-            await shop.build({"a": token_hex(4)})
-    assert shop.tags() == []
-
-
 def layers(image: Image) -> Iterator[str]:
     """Yield the image's layers above its base, and its configuration, as text."""
     archive = subprocess.run(["docker", "save", image.digest], capture_output=True, check=True).stdout

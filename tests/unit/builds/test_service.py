@@ -9,7 +9,7 @@ import pytest
 from builds.base import Built, Say
 from builds.service import BuildService
 from builds.slug import SlugBuilder
-from builds.source import OpeningSource
+from builds.source import Source
 from paas.clock import SystemClock
 from paas.domain.app import App
 from paas.domain.build import Artifact, Build, BuildState, Slug
@@ -33,7 +33,7 @@ class Endless:
 
     name = "endless/1"
 
-    async def build(self, source: OpeningSource, build: Build, *, salt: str, say: Say) -> Built:
+    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
         say("begun")
         await asyncio.Event().wait()
         raise AssertionError
@@ -54,7 +54,7 @@ class Endless:
 class Faulty(Endless):
     """A builder with a fault that nobody foresaw."""
 
-    async def build(self, source: OpeningSource, build: Build, *, salt: str, say: Say) -> Built:
+    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
         raise RuntimeError("a fault")
 
 

@@ -29,8 +29,9 @@ class Bench:
     async def build(self, files: dict[str, str | bytes], *, salt: str = "") -> tuple[Slug, Built]:
         commit = self.work.commit(files)
         self.server.take(self.work)
-        async with self.server.repositories.source(SHOP.id, commit) as source:
-            built = await self.builder.build(source, attempt(commit), salt=salt, say=self.lines.append)
+        async with self.server.repositories.source(SHOP.id, commit) as opened:
+            source = await opened()
+            built = await self.builder.build(source, attempt(source.commit), salt=salt, say=self.lines.append)
         assert isinstance(built.artifact, Slug)
         return built.artifact, built
 

@@ -48,6 +48,8 @@ class FakeBuilds:
     """What a build waits for before it ends, if set."""
     gone: set[Artifact] = field(default_factory=set)
     removed: list[Artifact] = field(default_factory=list)
+    broken_artifacts: set[Artifact] = field(default_factory=set)
+    """What cannot be removed, by an error that nobody foresaw."""
     used: set[Artifact] = field(default_factory=set)
     """What stays although it was to be removed."""
     unrecorded: dict[Artifact, datetime] = field(default_factory=dict)
@@ -81,6 +83,8 @@ class FakeBuilds:
         )
 
     async def remove(self, artifact: Artifact) -> bool:
+        if artifact in self.broken_artifacts:
+            raise PermissionError(f"{artifact} is another user's")
         if artifact in self.used:
             return False
         self.removed.append(artifact)

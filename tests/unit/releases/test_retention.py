@@ -124,6 +124,38 @@ async def test_what_was_built_and_never_recorded_goes_once_it_is_old(stage: Stag
     assert stage.builds.removed == [old]
 
 
+async def test_the_hourly_round_removes_what_no_app_has_where_there_is_no_app(stage: Stage) -> None:
+    stage.builds.unrecorded = {Slug("old"): SystemClock().now() - timedelta(hours=2)}
+    stage.builds.excess = 700
+    await stage.deployer.retention.prune_all_soon()
+    await eventually_async(lambda: _removed(stage, 1))
+    await eventually_async(lambda: _trimmed(stage))
+
+
+async def test_what_cannot_be_removed_holds_up_nothing_else(stage: Stage) -> None:
+    long_ago = SystemClock().now() - timedelta(hours=2)
+    broken, old = Slug("broken"), Slug("old")
+    for name in ("aaaaaaa", "bbbbbbb"):
+        await stage.push(name)
+    first = stage.store.builds.list(stage.app.id)[-1].artifact
+    assert first
+    stage.builds.broken_artifacts = {first, broken}
+    stage.builds.unrecorded = {broken: long_ago, old: long_ago}
+    stage.builds.excess = 700
+    await stage.repositories.ensure(stage.app.id)
+    await stage.service.destroy_app(stage.app, actor="me")
+    await eventually_async(lambda: _trimmed(stage))
+    assert old in stage.builds.removed
+
+
+async def test_the_end_of_the_server_waits_for_what_is_being_removed(stage: Stage) -> None:
+    await stage.push("aaaaaaa")
+    await stage.repositories.ensure(stage.app.id)
+    await stage.service.destroy_app(stage.app, actor="me")
+    await stage.deployer.retention.close()
+    assert len(stage.builds.removed) == 1
+
+
 async def test_only_what_was_removed_is_told(stage: Stage) -> None:
     long_ago = SystemClock().now() - timedelta(hours=2)
     idle, used = Slug("idle"), Slug("used")
