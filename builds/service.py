@@ -66,9 +66,9 @@ class BuildService:
         OperationTimedOutError over `Settings.build_limit`, OperationCancelledError where `cancel` was called, and
         CancelledError where the caller itself was cancelled; by then nothing of the build runs or is left.
         """
-        if not no_cache and (earlier := await self._reusable(app, commit)):
-            return earlier
         async with self._repositories.source(app.id, commit, quarantine=quarantine) as opened:
+            if not no_cache and (earlier := await self._reusable(app, commit)):
+                return earlier
             begin = self._store.builds.begin
             build = await in_thread(
                 begin, app.id, commit=commit, ref=ref, builder=self._builder.name, actor=actor
