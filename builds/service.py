@@ -5,6 +5,7 @@ import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from builds.base import Builder, Built, Say
@@ -19,8 +20,9 @@ from paas.domain.ids import BuildId, Commit
 from paas.errors import DiskFullError, OperationCancelledError, OperationTimedOutError, PaasError
 from paas.settings import Settings
 from paas.store.database import Store
-from paas.threads import in_thread
+from paas.threads import begun_in_thread, in_thread
 
+_CANCELLED = "The build was cancelled; nothing was changed."
 _UNFORESEEN = "The build ended by a fault of mini itself; the server's log says which. Push again."
 
 
@@ -69,10 +71,15 @@ class BuildService:
         async with self._repositories.source(app.id, commit, quarantine=quarantine) as opened:
             if not no_cache and (earlier := await self._reusable(app, commit)):
                 return earlier
-            begin = self._store.builds.begin
-            build = await in_thread(
-                begin, app.id, commit=commit, ref=ref, builder=self._builder.name, actor=actor
+            begin = partial(
+                self._store.builds.begin,
+                app.id,
+                commit=commit,
+                ref=ref,
+                builder=self._builder.name,
+                actor=actor,
             )
+            build = await begun_in_thread(begin, undo=self._record_cancelled)
             salt = build.id if no_cache else ""
             with BuildOutput(self.output(build.id), say=output) as kept:
                 task = asyncio.create_task(self._make(build, opened, salt=salt, say=kept.line))
@@ -170,7 +177,7 @@ class BuildService:
         except asyncio.CancelledError:
             known = True
             caller = asyncio.current_task()
-            error = OperationCancelledError("The build was cancelled; nothing was changed.")
+            error = OperationCancelledError(_CANCELLED)
             await self._fail(id, error, keep=keep)
             if caller is not None and caller.cancelling():
                 raise
@@ -195,6 +202,9 @@ class BuildService:
         cancelled = type(error) is OperationCancelledError
         state = BuildState.CANCELLED if cancelled else BuildState.FAILED
         await asyncio.shield(in_thread(self._record_end, id, state, error.message))
+
+    def _record_cancelled(self, build: Build) -> None:
+        self._record_end(build.id, BuildState.CANCELLED, _CANCELLED)
 
     def _record_end(self, id: BuildId, state: BuildState, reason: str) -> None:
         try:

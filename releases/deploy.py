@@ -7,6 +7,7 @@ one transaction; behind it the supervisor drains and stops what is old. A crash 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 from builds.git import Quarantine
 from paas.clock import Clock
@@ -16,14 +17,13 @@ from paas.domain.release import Deployment, DeploymentState, Release
 from paas.errors import OperationCancelledError, PaasError
 from paas.settings import Settings
 from paas.store.database import Store
-from paas.threads import in_thread
+from paas.threads import begun_in_thread, in_thread
 from releases import rollback
 from releases.changes import Change, Configure, GoBack, Parts, Push, Unchanged
 from releases.config import ConfigChanges
 from releases.lease import Leases
 from releases.outputs import OutputLine, Outputs
 from releases.ports import Artifacts, BuildPart, Repositories, SupervisorPart
-from releases.records import recorded
 from releases.recovery import recover
 from releases.retention import Retention
 from releases.revert import PLATFORM, Reverts
@@ -203,9 +203,8 @@ class Deployer:
                 state = DeploymentState.BUILDING if change.builds and not unchanged else state
             if given is not None:
                 await given
-            deployment = await recorded(
-                self._store.deployments.begin, app.id, kind=change.kind, actor=actor, state=state
-            )
+            begin = partial(self._store.deployments.begin, app.id, kind=change.kind, actor=actor, state=state)
+            deployment = await begun_in_thread(begin, undo=self._record_cancelled)
         except BaseException:
             ticket.leave()
             raise
@@ -219,6 +218,12 @@ class Deployer:
         story.task = asyncio.create_task(self._see_through(story), name=f"deployment {deployment.id}")
         await asyncio.sleep(0)  # a task that is cancelled before its first step would not even record that
         return await self.wait(deployment) if unchanged else deployment
+
+    def _record_cancelled(self, deployment: Deployment) -> None:
+        error = OperationCancelledError()
+        self._store.deployments.fail(
+            deployment.id, state=DeploymentState.CANCELLED, code=error.code, reason=error.message
+        )
 
     async def _revert(self, app: App, unstable: ReleaseId, cause: str) -> None:
         await self._begin(app, GoBack(None, unstable, cause), wait_lock=REVERT_WAIT, actor=PLATFORM)

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
 
@@ -14,7 +15,7 @@ from paas.clock import SystemClock
 from paas.domain.app import App
 from paas.domain.build import Artifact, Build, BuildState, Slug
 from paas.domain.event import EventKind
-from paas.domain.ids import BuildId, Commit
+from paas.domain.ids import AppId, BuildId, Commit
 from paas.domain.names import AppName
 from paas.errors import BuildFailedError, OperationCancelledError, OperationTimedOutError
 from paas.settings import Settings
@@ -226,6 +227,27 @@ async def test_nothing_is_a_stray_or_removed_while_it_may_be_a_running_builds_ow
     assert await bench.service.strays(before=datetime.now(UTC)) == [STRAY]
     assert await bench.service.remove(STRAY)
     assert await bench.service.trim(dry_run=False) == 7
+
+
+async def test_a_build_whose_beginning_is_being_written_when_it_is_cancelled_has_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, writing, gate = await bench.commit(PROCFILE), Event(), Event()
+    begin = bench.store.builds.begin
+
+    def slow(app: AppId, *, commit: Commit, ref: str, builder: str, actor: str) -> Build:
+        writing.set()
+        gate.wait()
+        return begin(app, commit=commit, ref=ref, builder=builder, actor=actor)
+
+    monkeypatch.setattr(bench.store.builds, "begin", slow)
+    task = asyncio.create_task(bench.build(commit))
+    await asyncio.to_thread(writing.wait)
+    task.cancel()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert bench.newest().state is BuildState.CANCELLED
 
 
 async def test_what_was_never_recorded_is_a_stray_once_it_is_old(bench: Bench) -> None:

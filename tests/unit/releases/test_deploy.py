@@ -1,13 +1,15 @@
 """The story of a deployment, and every way in which it ends early."""
 
 import asyncio
+from threading import Event
 
 import pytest
 
 from paas.domain.event import EventKind
+from paas.domain.ids import AppId
 from paas.domain.names import ProcessType
 from paas.domain.process import Manifest, Procfile
-from paas.domain.release import DeploymentKind, DeploymentState, ReleaseKind
+from paas.domain.release import Deployment, DeploymentKind, DeploymentState, ReleaseKind
 from paas.errors import ArtifactGoneError, ConflictError, InvalidError, LeaseHeldError, UnreachableError
 from paas.store.errors import DamagedStoreError
 from paas.testing.behaviour import Behaviour
@@ -48,6 +50,29 @@ async def test_the_output_tells_the_story(stage: Stage) -> None:
 async def test_the_message_of_a_push_goes_into_the_description(stage: Stage) -> None:
     await stage.push("aaaaaaa", message="the new\nbasket")
     assert stage.serves() == "v1: Deploy aaaaaaa: the new basket"
+
+
+async def test_a_deployment_whose_beginning_is_being_written_when_it_is_cancelled_has_ended(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, gate = Event(), Event()
+    begin = stage.store.deployments.begin
+
+    def slow(app: AppId, *, kind: DeploymentKind, actor: str, state: DeploymentState) -> Deployment:
+        writing.set()
+        gate.wait()
+        return begin(app, kind=kind, actor=actor, state=state)
+
+    monkeypatch.setattr(stage.store.deployments, "begin", slow)
+    task = asyncio.create_task(stage.begin_push("aaaaaaa"))
+    await asyncio.to_thread(writing.wait)
+    task.cancel()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stage.store.deployments.open() == []
+    monkeypatch.undo()
+    assert (await stage.push("aaaaaaa")).state is DeploymentState.SUCCEEDED
 
 
 async def test_what_runs_already_is_not_built_again(stage: Stage) -> None:
