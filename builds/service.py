@@ -20,7 +20,7 @@ from paas.domain.ids import BuildId, Commit
 from paas.errors import DiskFullError, OperationCancelledError, OperationTimedOutError, PaasError
 from paas.settings import Settings
 from paas.store.database import Store
-from paas.threads import begun_in_thread, in_thread
+from paas.threads import in_thread, to_its_end
 
 _CANCELLED = "The build was cancelled; nothing was changed."
 _UNFORESEEN = "The build ended by a fault of mini itself; the server's log says which. Push again."
@@ -68,9 +68,9 @@ class BuildService:
         OperationTimedOutError over `Settings.build_limit`, OperationCancelledError where `cancel` was called, and
         CancelledError where the caller itself was cancelled; by then nothing of the build runs or is left.
         """
+        if not no_cache and (earlier := await self._reusable(app, commit)):
+            return earlier
         async with self._repositories.source(app.id, commit, quarantine=quarantine) as opened:
-            if not no_cache and (earlier := await self._reusable(app, commit)):
-                return earlier
             begin = partial(
                 self._store.builds.begin,
                 app.id,
@@ -79,7 +79,7 @@ class BuildService:
                 builder=self._builder.name,
                 actor=actor,
             )
-            build = await begun_in_thread(begin, undo=self._record_cancelled)
+            build = await to_its_end(begin, undo=self._record_cancelled)
             salt = build.id if no_cache else ""
             with BuildOutput(self.output(build.id), say=output) as kept:
                 task = asyncio.create_task(self._make(build, opened, salt=salt, say=kept.line))

@@ -16,14 +16,14 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
     return await asyncio.get_running_loop().run_in_executor(_POOL, lambda: call(*args, **kwargs))
 
 
-async def begun_in_thread(begin: Callable[[], T], *, undo: Callable[[T], object]) -> T:
-    """Return what `begin` returns, as `in_thread` does. Where the caller is cancelled meanwhile, `undo` is called with it
-    before the cancellation is raised: a thread cannot be stopped, and nobody would end what it has begun."""
-    beginning = asyncio.ensure_future(in_thread(begin))
+async def to_its_end(call: Callable[[], T], *, undo: Callable[[T], object] | None = None) -> T:
+    """Return what `call` returns, as `in_thread` does. A cancellation meanwhile is raised once the call has ended, and
+    `undo` was called with what it returned: a thread cannot be stopped, and nobody would end what it has begun."""
+    work = asyncio.ensure_future(in_thread(call))
     try:
-        return await asyncio.shield(beginning)
+        return await asyncio.shield(work)
     except asyncio.CancelledError:
-        await asyncio.wait({beginning})
-        if not beginning.cancelled() and beginning.exception() is None:
-            await asyncio.shield(in_thread(undo, beginning.result()))
+        await asyncio.wait({work})
+        if not work.cancelled() and work.exception() is None and undo is not None:
+            await asyncio.shield(in_thread(undo, work.result()))
         raise

@@ -17,7 +17,7 @@ from paas.domain.release import Deployment, DeploymentState, Release
 from paas.errors import OperationCancelledError, PaasError
 from paas.settings import Settings
 from paas.store.database import Store
-from paas.threads import begun_in_thread, in_thread
+from paas.threads import in_thread, to_its_end
 from releases import rollback
 from releases.changes import Change, Configure, GoBack, Parts, Push, Unchanged
 from releases.config import ConfigChanges
@@ -83,12 +83,9 @@ class Deployer:
     ) -> Deployment:
         """Deploy a commit. Raises NotFoundError where its objects were not pushed, LeaseHeldError where `wait_lock` is 0
         and another deployment is under way."""
+        await self._repositories.resolve(app.id, commit, quarantine=quarantine)
         change = Push(commit, ref, message, no_cache, actor, quarantine)
-        found = asyncio.ensure_future(self._repositories.resolve(app.id, commit, quarantine=quarantine))
-        try:
-            return await self._begin(app, change, wait_lock=wait_lock, actor=actor, given=found)
-        finally:
-            await asyncio.gather(found, return_exceptions=True)
+        return await self._begin(app, change, wait_lock=wait_lock, actor=actor)
 
     async def set_config(
         self, app: App, *, changes: Mapping[str, str | None], wait_lock: float, actor: str
@@ -178,18 +175,9 @@ class Deployer:
             story.over.set()
             self.retention.prune_soon(story.app.id)
 
-    async def _begin(
-        self,
-        app: App,
-        change: Change,
-        *,
-        wait_lock: float,
-        actor: str,
-        given: asyncio.Future[Commit] | None = None,
-    ) -> Deployment:
+    async def _begin(self, app: App, change: Change, *, wait_lock: float, actor: str) -> Deployment:
         """Queue a change. Where its turn is now already, what stands against it is raised instead of recorded, and
-        one that changes nothing has ended when this returns. Raises what looking for the commit, where one is `given`,
-        raises."""
+        one that changes nothing has ended when this returns."""
         if self._is_closing:
             raise OperationCancelledError(_SERVER_STOPPED)
         waits_for = self.leases.holder(app.id)
@@ -201,10 +189,8 @@ class Deployer:
                 app = await in_thread(self._store.apps.get_by_id, app.id)
                 unchanged = await change.check(app, self._parts)
                 state = DeploymentState.BUILDING if change.builds and not unchanged else state
-            if given is not None:
-                await given
             begin = partial(self._store.deployments.begin, app.id, kind=change.kind, actor=actor, state=state)
-            deployment = await begun_in_thread(begin, undo=self._record_cancelled)
+            deployment = await to_its_end(begin, undo=self._record_cancelled)
         except BaseException:
             ticket.leave()
             raise

@@ -1,10 +1,10 @@
 """How a deployment writes down how far it is. A call to the store is never cut short, nor overtaken by a later one."""
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar
 
-from paas.threads import in_thread
+from paas.threads import to_its_end
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -15,9 +15,4 @@ async def recorded(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -
 
     A thread cannot be stopped: cut loose, its write could land after the one that records the cancellation.
     """
-    work = asyncio.ensure_future(in_thread(call, *args, **kwargs))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait({work})
-        raise
+    return await to_its_end(partial(call, *args, **kwargs))

@@ -13,7 +13,7 @@ from paas.settings import EngineChoice
 from paas.supervisor.observed import NotReady, Ready, Unwell
 from paas.supervisor.request import ask, connects
 
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25
 _SHARE = 0.05
 """Of the time that has been looked for already: so much is added to a boot by not looking all the time. Looking itself,
 which costs some engines 10 ms, takes half of the time at most."""

@@ -5,14 +5,14 @@ from threading import Event
 
 import pytest
 
-from paas.threads import begun_in_thread
+from paas.threads import to_its_end
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_what_was_begun_is_returned_and_not_undone() -> None:
     undone: list[str] = []
-    assert await begun_in_thread(lambda: "begun", undo=undone.append) == "begun"
+    assert await to_its_end(lambda: "begun", undo=undone.append) == "begun"
     assert undone == []
 
 
@@ -23,7 +23,7 @@ async def test_what_is_begun_when_the_caller_is_cancelled_is_undone_before_that_
         gate.wait()
         return "begun"
 
-    task = asyncio.create_task(begun_in_thread(begin, undo=undone.append))
+    task = asyncio.create_task(to_its_end(begin, undo=undone.append))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.sleep(0)
@@ -41,7 +41,7 @@ async def test_what_could_not_be_begun_is_not_undone() -> None:
         gate.wait()
         raise OSError("the disk is full")
 
-    task = asyncio.create_task(begun_in_thread(begin, undo=undone.append))
+    task = asyncio.create_task(to_its_end(begin, undo=undone.append))
     await asyncio.sleep(0)
     task.cancel()
     gate.set()
