@@ -1,7 +1,10 @@
 """What every test shares."""
 
+import asyncio
+import functools
+import inspect
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -10,6 +13,29 @@ from tests.dockerd import remove_made
 # Where the tests were started in the background of a shell, SIGINT is ignored, and so it would be by every process that
 # they start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_OF_ITS_LIMIT = 0.8
+"""After which part of its limit an async test is cancelled."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """An async test that hangs is cancelled: that cleans up, and says where it hung. One that hangs in cleaning up ends
+    its worker: interrupted from outside, its fixtures would wait for it for ever, and so would the whole run."""
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            marker = item.get_closest_marker("timeout")
+            limit = float(marker.args[0] if marker else config.getini("timeout"))
+            item.obj = _cancelled_after(_OF_ITS_LIMIT * limit, item.obj)
+            item.add_marker(pytest.mark.timeout(limit, method="thread"), append=False)
+
+
+def _cancelled_after(limit: float, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def limited(**fixtures: object) -> None:
+        async with asyncio.timeout(limit):
+            await test(**fixtures)
+
+    return limited
 
 
 @pytest.fixture

@@ -67,12 +67,9 @@ class DockerAttachment:
                 stream.close()
             await daemon.remove(container)
             raise
-        watch = Watch(state.id, state.pid, daemon=daemon, clock=clock)
-        if state.is_over:
-            watch.hint()
         return cls(
             stream,
-            watch,
+            Watch(state.id, state.pid, daemon=daemon, clock=clock),
             container=container,
             terminal=terminal is not None,
             daemon=daemon,

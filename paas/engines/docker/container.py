@@ -61,8 +61,6 @@ class LiveContainer:
         self._watch = Watch(state.id, state.pid, daemon=daemon, clock=clock)
         pump = Pump(state.id, journal, daemon=daemon, clock=clock, hint=self._watch.hint)
         self._output = asyncio.create_task(pump.run(stream), name=f"output of {id}")
-        if state.is_over:
-            self._watch.hint()
         self._life = asyncio.create_task(self._live(), name=f"life of {id}")
 
     async def stop(self, *, grace: float) -> ExitStatus:

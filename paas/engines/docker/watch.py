@@ -18,7 +18,7 @@ _LOOKS = 12
 
 
 class Watch:
-    """Watches one container that runs. `pid` is its first process as seen from here, None where it is not."""
+    """Watches one container that was started. `pid` is its first process as seen from here, None where it is not."""
 
     def __init__(self, container: str, pid: int, *, daemon: Daemon, clock: Clock) -> None:
         self._container = container
@@ -30,6 +30,8 @@ class Watch:
         self.pid = pid if self._handle is not None else None
         if self._handle is not None:
             asyncio.get_running_loop().add_reader(self._handle, self._process_ended)
+        else:  # it may have ended since `pid` was asked for, and nothing would tell of that any more
+            self.hint()
 
     def hint(self) -> None:
         """Say that it may have ended."""

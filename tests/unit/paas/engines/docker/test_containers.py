@@ -1,5 +1,6 @@
 """Containers of a real daemon: how they end, who reaches them, what is left of them."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,7 +13,9 @@ from paas.domain.ids import InstanceId, new_id
 from paas.domain.instance import ExitStatus, InstanceSpec
 from paas.engines.base import TerminalSize
 from paas.engines.docker import DockerEngine
+from paas.engines.docker.client import Daemon
 from paas.engines.docker.spec import Place
+from paas.engines.docker.state import ContainerState
 from paas.errors import ArtifactGoneError, InvalidError
 from tests.contracts.stages import DockerStage, free_port
 from tests.contracts.test_engine import output_of, until_listening, until_told
@@ -274,6 +277,29 @@ async def test_a_one_off_on_a_terminal_has_its_size_its_keys_and_leaves_nothing(
     assert "33 99" in text
     assert "got \x10word" in text
     assert names("container", stage.home_id) == []
+
+
+class OutrunDaemon(Daemon):
+    """A daemon whose answer about a container that runs arrives when the container has ended already."""
+
+    async def get(self, container: str) -> ContainerState:
+        state = await super().get(container)
+        if not state.is_over:
+            docker("kill", state.id)
+            docker("wait", state.id)
+        return state
+
+
+async def test_a_one_off_that_ends_before_it_is_watched_is_heard_of(stage: DockerStage) -> None:
+    await stage.engine.close()
+    stage.engine = DockerEngine(
+        stage.settings, home_id=stage.home_id, clock=SystemClock(), daemon=OutrunDaemon()
+    )
+    async with (
+        asyncio.timeout(30),
+        await stage.engine.attach(stage.command("read line"), terminal=None) as one_off,
+    ):
+        assert await one_off.wait() == ExitStatus(-9)
 
 
 async def test_a_place_out_of_reach_is_published_on_loopback(stage: DockerStage, tmp_path: Path) -> None:
