@@ -62,7 +62,7 @@ def of_base(setting: str, image: str, *, there: bool) -> Finding:
         return _finding(setting, message=f"{image} is there")
     sentence = (
         f"{image} is not there: a build that needs it pulls it. Where that cannot be, "
-        f"set {setting} to an image that is."
+        f"set {setting} to an image that is, and start the server again."
     )
     return _finding(setting, level="warning", message=sentence)
 

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from bench.images import CLOSES_AT_ONCE, STARTERS, App
 from bench.row import Row
-from bench.stage import Mini, Repository, answering, push_to_answer, stage
+from bench.stage import Mini, Repository, answering, push_to_answer, quiet, stage
 
 ROUNDS = 7
 SLOW_ROUNDS = 3
 """Of those for which docker-compose takes more than 10 s each time."""
-QUIET = 2.0
-"""Seconds before each measurement: the old containers that the one before it has left to stop are gone by then."""
 GOAL = 0.5
 PORT = 5000
 PUBLISHED = 18_632
@@ -47,9 +45,9 @@ def _change(mini: Mini, app: App, *, rounds: int) -> Row:
         push_to_answer(mini, repository, app.files(first), first)
         _compose(folder, app, first)
         for mark in others:
-            time.sleep(QUIET)
+            quiet()
             ours.append(push_to_answer(mini, repository, app.files(mark), mark))
-            time.sleep(QUIET)
+            quiet()
             theirs.append(_compose(folder, app, mark))
     finally:
         _run("docker-compose", "down", "--rmi", "local", cwd=folder)

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 from bench.images import CLOSES_AT_ONCE, STARTERS, App
 from bench.row import Row
-from bench.stage import Mini, Repository, answering, push_to_answer, stage
+from bench.stage import Mini, Repository, answering, push_to_answer, quiet, stage
 from tests.dockerd import docker
 
-ROUNDS = 7
+ROUNDS = 15
 RATE_ROUNDS = 3
 PORT = 5000
 PUBLISHED = 18_631
@@ -33,7 +33,9 @@ def _start(mini: Mini, app: App) -> Row:
     push_to_answer(mini, Repository(mini, mini.home.parent / app.name), app.files(app.name), app.name)
     with _network() as (network, address):
         for _ in range(ROUNDS):
+            quiet()
             theirs.append(_run_plainly(app, (address, PORT), "--network", network, "--ip", address))
+            quiet()
             ours.append(_scale(mini, app))
     what = f"scale web+1 of {app.name} to up"
     return Row(what, "docker run -d until it answers", "s", ours, theirs, START_GOAL)

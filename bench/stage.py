@@ -19,11 +19,15 @@ __all__ = [
     "answering",
     "push_to_answer",
     "pythons",
+    "quiet",
     "seconds",
     "stage",
     "web",
     "web_and_worker",
 ]
+
+_QUIET = 2.0
+"""Seconds."""
 
 
 @contextmanager
@@ -56,6 +60,12 @@ def answering(address: tuple[str, int], app: str, expected: str, *, within: floa
             return
         time.sleep(0.005)
     raise TimeoutError(f"{app} did not answer {expected!r} within {within} s")
+
+
+def quiet() -> None:
+    """Return once the containers that the last measurement stopped are gone, the kernel's part of them too: the next one
+    is not to pay for that, whoever they were of."""
+    time.sleep(_QUIET)
 
 
 def push_to_answer(mini: Mini, repository: Repository, files: Mapping[str, str], mark: str) -> float:

@@ -171,7 +171,7 @@ def no_base(image: str, said: str) -> BuildFailedError:
     return BuildFailedError(
         f"The base image {image} is not on this machine and cannot be pulled ({said.rstrip('.')}). Bring it here with "
         f"`docker pull {image}`, or build on another one: the FROM line of a Dockerfile, or for apps without one "
-        "MINI_BASE_PYTHON, MINI_BASE_NODE or MINI_BASE_PLAIN."
+        "MINI_BASE_PYTHON, MINI_BASE_NODE or MINI_BASE_PLAIN, which the server reads when it starts."
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.target import Target
-from cli.tunnel import tunnel
 from paas.errors import DiskFullError, InvalidError, PaasError
 
 REMOTE = "mini"
@@ -104,6 +103,8 @@ def _unresolved(ref: str) -> InvalidError:
 def upload(target: Target, app: str, find: Callable[[], Pushed]) -> Pushed:
     """Store the commit that `find` returns in the app's repository on the server, deploying nothing, and return it; the
     way there opens meanwhile. Raises PaasError with git's reason, and what `find` raises."""
+    from cli.tunnel import tunnel  # every command asks git for the app, and only this one needs it
+
     # Over a socket of our own and not by `git-remote-mini`, which would be one more Python to start.
     with tunnel(target, app) as end:
         pushed = find()
