@@ -96,6 +96,7 @@ class Engine(Protocol):
     async def start(self, spec: InstanceSpec) -> Identity:
         """Start one instance in a session of its own and return who it is; its exit is told to the listener.
 
+        Repeating it starts nothing: it returns who was started, also where the first call was given up.
         Raises ArtifactGoneError where the artifact is not there, InvalidError where the command can never start.
         """
         ...

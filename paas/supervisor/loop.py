@@ -38,7 +38,7 @@ from paas.supervisor.reconcile import reconcile
 from paas.supervisor.request import connects
 from paas.supervisor.routing import Publisher, routed_apps
 from paas.supervisor.views import InstanceView, ShownState, unknown, views
-from paas.supervisor.waiting import Shown, Waiting
+from paas.supervisor.waiting import SLACK, Shown, Waiting
 from paas.supervisor.wake import Passes, Wake
 from paas.threads import in_thread
 
@@ -96,7 +96,7 @@ class Supervisor:
             wake=self._wake.ring,
         )
         self._executor = Executor(parts, routing, stop_grace=settings.stop_grace)
-        self._one_offs = OneOffs(parts)
+        self._one_offs = OneOffs(parts, stop_limit=settings.stop_grace + SLACK)
         self._adoption = Adoption(parts, jitter=jitter)
         self._waiting = Waiting(
             shown=lambda: self._shown,

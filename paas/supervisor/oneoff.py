@@ -2,7 +2,8 @@
 and nothing of them is left behind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,8 @@ from paas.domain.ids import AppId, InstanceId
 from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec, InstanceState
 from paas.domain.names import ProcessType
 from paas.domain.release import Release
-from paas.engines.base import TerminalSize
-from paas.errors import PaasError
+from paas.engines.base import Attachment, TerminalSize
+from paas.errors import EngineUnavailableError, PaasError
 from paas.supervisor.attachment import LoggedAttachment
 from paas.supervisor.free_ports import port_is_free
 from paas.supervisor.journal import Journal
@@ -26,11 +27,16 @@ from paas.supervisor.observed import Ending
 from paas.supervisor.parts import Parts
 from paas.threads import in_thread
 
+log = logging.getLogger(__name__)
+
 ATTACHED = "run, with somebody attached to it"
 """The cause of those that end with their caller, and so with the control plane."""
 DETACHED = "run on its own"
 
 _NOWHERE = Path("/dev/null")
+_RETRY = 1.0
+_SOON = 5.0
+"""How long, in seconds, somebody whose one-off did not start waits for what is left of it to be removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +59,26 @@ class OneOff:
         instance: Instance,
         attachment: LoggedAttachment,
         *,
-        ended: Callable[[ExitStatus], Awaitable[None]],
+        leave: Callable[[], Awaitable[None]],
     ) -> None:
         self.name = instance.name
         self.id = instance.id
         self.attachment = attachment
-        self._ended = ended
+        self._leave = leave
 
     async def __aenter__(self) -> Self:
         await self.attachment.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self.attachment.__aexit__(*exc)
-        await self._ended(await self.attachment.wait())
+        await self._leave()
 
 
 class OneOffs:
-    """Starts one-offs and gives them their numbers: the lowest that no living one of the app has."""
+    """Starts one-offs and gives them their numbers: the lowest that no living one of the app has. It ends them too, on
+    and on where the engine does not answer, and nobody waits for that longer than `stop_limit` seconds."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, stop_limit: float) -> None:
         self._store, self._engine, self._lines, self._clock = (
             parts.store,
             parts.engine,
@@ -83,28 +89,33 @@ class OneOffs:
         self._seen, self._wake = parts.observations, parts.wake
         self._journal = Journal(parts.store, parts.lines)
         self._numbers: set[tuple[AppId, ProcessType, int]] = set()
+        self._stop_limit = stop_limit
         self._limits: set[asyncio.Task[None]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
 
     async def attach(self, run: Run, *, terminal: TerminalSize | None) -> OneOff:
-        """Return the one-off, running; raises as `Engine.attach` does, and InvalidError for a bad variable, and nothing
-        of it is left then."""
+        """Return the one-off, running; raises as `Engine.attach` does, and InvalidError for a bad variable. Nothing of it
+        is left then, or as soon as the engine answers."""
         instance = await self._begin(run, cause=ATTACHED)
+        attachment: Attachment | None = None
         try:
             attachment = await self._engine.attach(
                 await self._spec(run, instance, output=_NOWHERE), terminal=terminal
             )
             running = await self._runs(run, instance, attachment.identity, cause=ATTACHED)
         except BaseException as error:
-            await self._abandon(instance, str(error) or "it was cancelled")
+            await self._abandon(instance, str(error) or "it was cancelled", attachment=attachment)
             raise
 
         def say(text: str) -> None:
             self._lines.say(running.app, running.name, text, version=running.version, source="app")
 
-        async def ended(status: ExitStatus) -> None:
-            await self._end(running, status, cause=str(status))
+        async def leave() -> None:
+            work = self._left(running, attached)
+            await self._see_to(work, name=f"end of {running.name}", within=self._stop_limit)
 
-        return OneOff(running, LoggedAttachment(attachment, say=say), ended=ended)
+        attached = LoggedAttachment(attachment, say=say)
+        return OneOff(running, attached, leave=leave)
 
     async def detach(self, run: Run, *, timeout: float | None) -> Instance:
         """Return the one-off, running with nobody attached; after `timeout` seconds it is stopped."""
@@ -125,10 +136,13 @@ class OneOffs:
         return running
 
     async def close(self) -> None:
-        """Let go of the time limits; what runs is left as it is."""
-        for task in self._limits:
+        """Let go of the time limits, and of what does not end; what runs detached is left as it is."""
+        if self._endings:
+            await asyncio.wait(self._endings, timeout=self._stop_limit)
+        tasks = [*self._limits, *self._endings]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._limits, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _begin(self, run: Run, *, cause: str) -> Instance:
         checked(run.environment)
@@ -180,11 +194,55 @@ class OneOffs:
         self._journal.say(running, f"Starting process with command `{run.command}` by {run.actor}")
         return running
 
-    async def _abandon(self, instance: Instance, cause: str) -> None:
-        """Undo a start that failed. Where even that fails, the next control plane finds the rest and ends it."""
-        with suppress(PaasError):
+    # -- ending -----------------------------------------------------------------------------------------------
+    async def _left(self, running: Instance, attachment: LoggedAttachment) -> None:
+        await attachment.__aexit__()
+        status = await attachment.wait()
+        await self._end(running, status, cause=str(status))
+
+    async def _abandon(self, instance: Instance, cause: str, *, attachment: Attachment | None = None) -> None:
+        """Undo a start that failed. What the store cannot take the next control plane finds, and ends."""
+        try:
             await self._engine.stop(instance.id, grace=0)
-            await self._end(instance, ExitStatus(None), cause=cause)
+            within = _SOON
+        except EngineUnavailableError:
+            within = 0.0
+        work = self._undone(instance, cause, attachment)
+        with suppress(PaasError):
+            await self._see_to(work, name=f"undoing {instance.name}", within=within)
+
+    async def _undone(self, instance: Instance, cause: str, attachment: Attachment | None) -> None:
+        if attachment is not None:
+            await attachment.__aexit__()
+        await self._stopped(instance.id)
+        await self._end(instance, ExitStatus(None), cause=cause)
+
+    async def _stopped(self, id: InstanceId) -> None:
+        """Return once an instance is stopped, however long the engine does not answer."""
+        while True:
+            try:
+                await self._engine.stop(id, grace=0)
+            except EngineUnavailableError as error:
+                log.warning("the engine did not answer", extra={"instance": id, "error": error.message})
+                await self._clock.sleep(_RETRY)
+            else:
+                return
+
+    async def _see_to(self, work: Coroutine[None, None, None], *, name: str, within: float) -> None:
+        """Return when the work is done, or after so many seconds: then it goes on by itself. Raises what it raises."""
+        task = asyncio.create_task(work, name=name)
+        self._endings.add(task)
+        task.add_done_callback(self._over)
+        await asyncio.wait([task], timeout=within)
+        if task.done():
+            task.result()
+
+    def _over(self, task: "asyncio.Task[None]") -> None:
+        self._endings.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning(
+                "a one-off was not seen to its end", extra={"work": task.get_name(), "error": str(error)}
+            )
 
     async def _end(self, instance: Instance, status: ExitStatus, *, cause: str) -> None:
         if instance.id not in self._seen.instances:
@@ -199,4 +257,4 @@ class OneOffs:
 
     async def _limit(self, id: InstanceId, timeout: float) -> None:
         await self._clock.sleep(timeout)
-        await self._engine.stop(id, grace=0)
+        await self._stopped(id)

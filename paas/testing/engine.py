@@ -13,7 +13,7 @@ from paas.domain.build import Artifact, Image
 from paas.domain.ids import InstanceId
 from paas.domain.instance import ExitStatus, Identity, InstanceSpec, ProcessIdentity
 from paas.engines.base import ExitListener, Found, TerminalSize
-from paas.errors import ArtifactGoneError, ConflictError, EngineUnavailableError, InvalidError
+from paas.errors import ArtifactGoneError, EngineUnavailableError, InvalidError
 from paas.settings import EngineChoice
 from paas.testing.attachment import FakeAttachment
 from paas.testing.behaviour import IDLES, SERVES, Behaviour, OnTerm
@@ -125,6 +125,9 @@ class FakeEngine:
         return {name: Found(name, each.identity, None) for name, each in self.machine.instances.items()}
 
     async def start(self, spec: InstanceSpec) -> Identity:
+        self._check_available()
+        if running := self.machine.instances.get(spec.id):
+            return running.identity
         instance = self._begin(spec)
         self._watch(instance)
         self._print(instance)
@@ -199,8 +202,6 @@ class FakeEngine:
             raise ArtifactGoneError
         if not spec.command.strip():
             raise InvalidError
-        if (earlier := self.machine.instances.get(spec.id)) and earlier.running:
-            raise ConflictError
         self.machine.pids += 1
         instance = FakeInstance(
             spec=spec,

@@ -8,7 +8,7 @@ import pytest
 from paas.domain.ids import InstanceId
 from paas.domain.instance import ExitStatus
 from paas.engines.base import Attachment, TerminalSize
-from paas.errors import ArtifactGoneError, ConflictError, InvalidError
+from paas.errors import ArtifactGoneError, InvalidError
 from paas.testing.behaviour import IDLES, SERVES, Behaviour, OnTerm
 from tests.contracts.stages import Stage, free_port
 from tests.eventually import eventually_async
@@ -261,6 +261,15 @@ async def test_an_empty_command_is_refused(stage: Stage) -> None:
 async def test_an_instance_is_not_started_twice(stage: Stage) -> None:
     spec = stage.spec(IDLES)
     identity = await stage.engine.start(spec)
-    with pytest.raises(ConflictError):
-        await stage.engine.start(spec)
+    assert await stage.engine.start(spec) == identity
     assert stage.runs(identity)
+
+
+async def test_a_start_that_was_given_up_is_found_by_the_next(stage: Stage) -> None:
+    spec = stage.spec(IDLES)
+    starting = asyncio.create_task(stage.engine.start(spec))
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait([starting])
+    assert stage.runs(await stage.engine.start(spec))
+    assert await stage.engine.stop(spec.id, grace=GRACE) == ExitStatus(-15)

@@ -1,6 +1,7 @@
 """The other end of a one-off in a container. Its container is its own, and is removed whatever happens."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Self
@@ -12,9 +13,13 @@ from paas.engines.docker.client import Daemon
 from paas.engines.docker.frames import Demultiplexer
 from paas.engines.docker.hijack import Stream
 from paas.engines.docker.watch import Watch
+from paas.errors import EngineUnavailableError
+
+log = logging.getLogger(__name__)
 
 _END_OF_INPUT = b"\x04"
 _UNKILLABLE = 10.0
+_RETRY = 1.0
 
 Leave = Callable[[], Awaitable[None]]
 
@@ -30,6 +35,7 @@ class DockerAttachment:
         container: str,
         terminal: bool,
         daemon: Daemon,
+        clock: Clock,
         grace: float,
         leave: Leave,
     ) -> None:
@@ -39,6 +45,7 @@ class DockerAttachment:
         self._watch = watch
         self._terminal = terminal
         self._daemon = daemon
+        self._clock = clock
         self._grace = grace
         self._leave = leave
         self._ended = asyncio.create_task(watch.ended(), name=f"one-off {container[:12]}")
@@ -62,6 +69,7 @@ class DockerAttachment:
             if terminal:
                 await daemon.resize(container, rows=terminal.rows, columns=terminal.columns)
             state = await daemon.get(container)
+            watch = Watch(state.id, state.pid, daemon=daemon, clock=clock)
         except BaseException:
             if stream:
                 stream.close()
@@ -69,10 +77,11 @@ class DockerAttachment:
             raise
         return cls(
             stream,
-            Watch(state.id, state.pid, daemon=daemon, clock=clock),
+            watch,
             container=container,
             terminal=terminal is not None,
             daemon=daemon,
+            clock=clock,
             grace=grace,
             leave=leave,
         )
@@ -81,12 +90,14 @@ class DockerAttachment:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        """Return once it has ended and nothing of it is left, however long the daemon does not answer meanwhile."""
         try:
-            await self._end()
+            await self._insist(self._end)
+            await self._insist(self._remove)
+            await self._insist(self._leave)
         finally:
             self._stream.close()
-            await self._daemon.remove(self._container)
-            await self._leave()
+            self._watch.close()
 
     async def output(self) -> AsyncIterator[bytes]:
         frames = Demultiplexer()
@@ -127,4 +138,16 @@ class DockerAttachment:
                 await self.signal(number)
                 self._watch.hint()
                 await asyncio.wait([self._ended], timeout=patience)
-        self._watch.close()
+
+    async def _remove(self) -> None:
+        await self._daemon.remove(self._container)
+        self._watch.hint()  # one whose end was not seen is gone now
+        await asyncio.wait([self._ended])
+
+    async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await step()
+            except EngineUnavailableError as error:
+                log.debug("the daemon does not answer", extra={"reason": error.message})
+                await self._clock.sleep(_RETRY)

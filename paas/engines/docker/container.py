@@ -65,8 +65,11 @@ class LiveContainer:
 
     async def stop(self, *, grace: float) -> ExitStatus:
         """End it as the engine's contract says. A second call can shorten the grace, and ends with the first."""
-        self._deadline = min(self._deadline, self._clock.monotonic() + grace)
-        if self._stopping is None or _has_failed(self._stopping):
+        begins = self._stopping is None or _has_failed(self._stopping)
+        # One that broke off, as the daemon was silent, does not shorten the grace of the next.
+        earlier = math.inf if begins else self._deadline
+        self._deadline = min(earlier, self._clock.monotonic() + grace)
+        if self._stopping is None or begins:
             self._stopping = asyncio.create_task(self._stop())
         await asyncio.shield(self._stopping)
         await asyncio.wait([self._output])

@@ -57,6 +57,8 @@ class DockerEngine:
         self._limits = Limits(memory_mib=settings.instance_memory)
         self._listener: ExitListener | None = None
         self._starting: dict[InstanceId, asyncio.Task[ContainerIdentity]] = {}
+        self._unsure: dict[InstanceId, InstanceSpec] = {}
+        """What was begun and neither runs for sure nor is gone for sure: the daemon did not answer in between."""
         self._containers: dict[InstanceId, LiveContainer] = {}
         self._apps: dict[InstanceId, AppId] = {}
         self._images: dict[str, ImageConfig] = {}
@@ -74,8 +76,9 @@ class DockerEngine:
             state = await self._daemon.find(container)
             if state is None:
                 continue
-            if self._is_expected(state, known):
-                live = self._containers.get(state.owner.instance) or self._adopt(state)
+            if await self._is_expected(state, known):
+                tell = _to_nobody if state.is_over else self._tell
+                live = self._containers.get(state.owner.instance) or self._adopt(state, tell)
                 found[live.id] = Found(live.id, live.identity, state.exit if state.is_over else None)
             else:
                 await self._daemon.remove(container)
@@ -84,10 +87,9 @@ class DockerEngine:
         return found
 
     async def start(self, spec: InstanceSpec) -> Identity:
-        if spec.id in self._starting or spec.id in self._containers:
-            raise ConflictError(f"Instance {spec.id} runs already; it is not started twice.")
-        starting = asyncio.create_task(self._begin(spec))
-        self._starting[spec.id] = starting
+        if live := await self._find(spec.id):
+            return live.identity
+        starting = self._starting[spec.id] = asyncio.create_task(self._begin(spec))
         starting.add_done_callback(lambda _: self._starting.pop(spec.id, None))
         try:  # a caller that goes away in between leaves an instance that can be stopped
             return await asyncio.shield(starting)
@@ -169,24 +171,27 @@ class DockerEngine:
     async def _in_network(self, spec: InstanceSpec, make: Callable[[Place], Awaitable[T]]) -> T:
         """Return what `make` makes in the app's network, which is made anew where somebody has removed it. Raises as
         `_entrypoint` does where the image was removed."""
-        place = await self._networks.join(spec)
+        self._unsure[spec.id] = spec
         try:
             try:
-                return await make(place)
+                made = await make(await self._networks.join(spec))
             except NotFoundError:  # of its image, or of its network
                 self._images.clear()
                 await self._entrypoint(spec)
                 self._networks.lost(spec.app)
-                return await make(await self._networks.join(spec))
+                made = await make(await self._networks.join(spec))
         except NotFoundError as error:
             raise EngineUnavailableError(
                 f"What was made for {spec.name} is gone again: {error.message}"
             ) from error
         except EngineUnavailableError:  # it may have been made all the same
             raise
-        except BaseException:
+        except PaasError:
             await self._networks.leave(spec.app, spec.id)
+            self._unsure.pop(spec.id, None)
             raise
+        self._unsure.pop(spec.id, None)
+        return made
 
     async def _entrypoint(self, spec: InstanceSpec) -> tuple[str, ...]:
         """Return the image's ENTRYPOINT; raises ArtifactGoneError or InvalidError for what can never start."""
@@ -207,7 +212,14 @@ class DockerEngine:
         return image.entrypoint
 
     async def _create(self, spec: InstanceSpec, config: Config) -> str:
-        return await self._daemon.create(containers.container_name(spec), config)
+        making = asyncio.ensure_future(self._daemon.create(containers.container_name(spec), config))
+        try:
+            return await asyncio.shield(making)
+        except (
+            asyncio.CancelledError
+        ):  # the daemon makes it all the same: who looks for it next is to find it
+            await asyncio.wait([making])
+            raise
 
     async def _bring_up(self, spec: InstanceSpec, config: Config) -> LiveContainer:
         try:
@@ -215,7 +227,7 @@ class DockerEngine:
         except ConflictError:  # an earlier start of it was cut off: go on where it was
             state = await self._daemon.get(containers.container_name(spec))
             if state.has_started:
-                return self._adopt(state)
+                return self._adopt(state, self._tell)
             container = state.id
         self._apps[spec.id] = spec.app
         journal = await in_thread(Journal.create, self._journal(spec.id), spec.output)
@@ -240,18 +252,18 @@ class DockerEngine:
         return self._live(id, state, journal, stream=stream, tell=self._tell)
 
     # -- what there is --------------------------------------------------------------------------------------
-    def _is_expected(self, state: ContainerState, known: Mapping[InstanceId, Identity | None]) -> bool:
+    async def _is_expected(self, state: ContainerState, known: Mapping[InstanceId, Identity | None]) -> bool:
         """Return whether a container of this home is one to take up again: known, started, and with its journal."""
         id = state.owner.instance
         if id in self._containers:
             return True
-        return id in known and state.has_started and not state.owner.one_off and self._journal(id).exists()
+        is_ours = id in known and state.has_started and not state.owner.one_off
+        return is_ours and await in_thread(Journal.is_whole, self._journal(id))
 
-    def _adopt(self, state: ContainerState) -> LiveContainer:
+    def _adopt(self, state: ContainerState, tell: Tell) -> LiveContainer:
         id, app = state.owner.instance, state.owner.app
         self._networks.adopt(app, id)
         self._apps[id] = app
-        tell = _to_nobody if state.is_over else self._tell
         return self._live(id, state, Journal(self._journal(id)), stream=None, tell=tell)
 
     def _live(
@@ -271,7 +283,20 @@ class DockerEngine:
         starting = self._starting.get(id)
         if starting:
             await asyncio.wait([starting])
+        if id in self._unsure:
+            await self._make_sure(self._unsure[id])
         return self._containers.get(id)
+
+    async def _make_sure(self, spec: InstanceSpec) -> None:
+        """Find out what became of a start that broke off: take up what has begun to run, remove what has not."""
+        state = await self._daemon.find(containers.container_name(spec))
+        if state is not None and state.has_started and not state.owner.one_off:
+            self._adopt(state, self._tell)
+        else:
+            if state is not None:
+                await self._daemon.remove(state.id)
+            await self._networks.leave(spec.app, spec.id)
+        self._unsure.pop(spec.id, None)
 
     def _journal(self, id: InstanceId) -> Path:
         return self._settings.runtime / _JOURNALS / f"{id}.journal"

@@ -39,6 +39,8 @@ class Window:
         begun: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
         entries, begins = 0, None
         for (stream, payload), _ in frames_in(answer):
+            if stream not in lines:  # what the daemon itself has to say, of a log that is damaged
+                continue
             at, _, text = payload.partition(b" ")
             entries += 1
             begins = begins or at.decode()

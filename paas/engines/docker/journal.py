@@ -22,6 +22,8 @@ KEEP = 64 * 1024
 """How much of each stream is kept to find its place in the container's log again."""
 CUT_AT = 1024 * 1024
 
+_PATH_LIMIT = 4096
+"""Bytes of the longest path (PATH_MAX)."""
 _WHOLE, _CUT = 0, 3
 """What the first frame is: of a journal with all that was ever taken, or of one that was cut. It holds the FIFO's path."""
 _OFFSET = struct.Struct("=q")
@@ -39,6 +41,16 @@ class Journal:
         """Return a new journal of what goes into `fifo`."""
         _write_new(path, frame(_WHOLE, os.fsencode(fifo)))
         return cls(path)
+
+    @classmethod
+    def is_whole(cls, path: Path) -> bool:
+        """Return whether a journal is there and can be gone on with: a loss of power can leave one without its bytes."""
+        try:
+            with path.open("rb") as file:
+                file.seek(mmap.PAGESIZE)
+                return next(frames_in(file.read(HEADER.size + _PATH_LIMIT)), None) is not None
+        except OSError:
+            return False
 
     @property
     def is_passed(self) -> bool:

@@ -10,6 +10,7 @@ no journal do bytes go on without one: the app's own life is worth more than a l
 
 import asyncio
 import errno
+import logging
 import os
 from collections.abc import Callable
 
@@ -19,6 +20,8 @@ from paas.engines.docker.catchup import CatchUp
 from paas.engines.docker.client import Daemon
 from paas.engines.docker.hijack import Stream
 from paas.engines.docker.journal import Journal
+
+log = logging.getLogger(__name__)
 
 _RETRY = 0.2
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -53,7 +56,12 @@ class Pump:
                 attached.close()
                 self._hint()
                 attached = await self._catch_up(fifo)
+        except Exception:
+            log.exception(
+                "the output of a container is not followed any more", extra={"container": self._container}
+            )
         finally:
+            self._hint()
             if attached:
                 attached.close()
             if fifo is not None:

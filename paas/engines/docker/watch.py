@@ -15,6 +15,8 @@ from paas.errors import EngineUnavailableError
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 1.0
 _LOOKS = 12
 """How often it is looked after a hint that may be wrong: about three seconds in all."""
+_WITHOUT_HANDLE = 5.0
+"""Seconds after which it is looked without a hint: the output may have ended long before the container does."""
 
 
 class Watch:
@@ -40,9 +42,7 @@ class Watch:
     async def ended(self) -> ExitStatus:
         """Return how it ended, once it has. As long as the daemon does not answer it is not known, and not dead."""
         while True:
-            await self._hinted.wait()
-            self._hinted.clear()
-            status = await self._look()
+            status = await self._look(at_most=_LOOKS if await self._is_hinted() else 1)
             if status is not None:
                 return status
 
@@ -60,9 +60,19 @@ class Watch:
         self.pid = None
         self.hint()
 
-    async def _look(self) -> ExitStatus | None:
+    async def _is_hinted(self) -> bool:
+        """Return once there is a hint; where no handle will tell, also from time to time without one."""
+        try:
+            async with asyncio.timeout(_WITHOUT_HANDLE if self._handle is None else None):
+                await self._hinted.wait()
+        except TimeoutError:
+            return False
+        self._hinted.clear()
+        return True
+
+    async def _look(self, *, at_most: int) -> ExitStatus | None:
         pause, looks = _FIRST_PAUSE, 0
-        while looks < _LOOKS or self._has_process_ended:
+        while looks < at_most or self._has_process_ended:
             looks += 1
             try:
                 state = await self._daemon.find(self._container)
@@ -86,7 +96,7 @@ def _handle_on(pid: int, container: str) -> int | None:
         return None
     try:
         handle = os.pidfd_open(pid)
-    except ProcessLookupError:
+    except OSError:  # ended, or not a process of this machine, whose threads may have the same number
         return None
     try:
         if container in Path(f"/proc/{pid}/cgroup").read_text():

@@ -82,6 +82,8 @@ class ProcessEngine:
         return ended | running
 
     async def start(self, spec: InstanceSpec) -> Identity:
+        if running := await self._find(spec.id):
+            return running.leader.identity
         with ExitStack() as files:
             stdin = _opened(files, Path(os.devnull), os.O_RDONLY)
             # Open for reading too: the app is its own reader, so no end of ours can give it SIGPIPE.

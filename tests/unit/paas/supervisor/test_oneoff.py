@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from paas.domain.instance import ExitStatus
+from paas.domain.instance import ExitStatus, Identity, InstanceSpec
 from paas.domain.names import RELEASE, RUN, ProcessType
 from paas.domain.release import Release
-from paas.errors import ArtifactGoneError, InvalidError
+from paas.errors import ArtifactGoneError, EngineUnavailableError, InvalidError
 from paas.supervisor.loop import OneOff
 from paas.testing.behaviour import Behaviour
+from tests.eventually import eventually_async
 from tests.unit.paas.supervisor.house import House, a_house
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +124,41 @@ async def test_a_detached_run_ends_at_its_time_limit(house: House) -> None:
     await house.clock.pass_by(19)
     assert list(house.running()) == ["run.1"]
     await house.clock.until(lambda: not house.running(), within=3)
+
+
+async def test_a_time_limit_holds_although_the_engine_was_silent_when_it_ran_out(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    await house.supervisor.detach_run(house.app, release, command="forever", environment={}, timeout=20)
+
+    await house.clock.pass_by(19)
+    house.engine.available = False
+    await house.clock.pass_by(10)
+    house.engine.available = True
+
+    await house.clock.until(lambda: not house.running(), within=3)
+
+
+async def test_a_run_that_broke_off_as_the_engine_fell_silent_is_undone_once_it_answers(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    start = house.engine.start
+
+    async def start_and_fall_silent(spec: InstanceSpec) -> Identity:
+        await start(spec)
+        house.engine.available = False
+        raise EngineUnavailableError
+
+    house.engine.start = start_and_fall_silent  # type: ignore[method-assign]
+    with pytest.raises(EngineUnavailableError):
+        await house.supervisor.detach_run(house.app, release, command="import", environment={})
+    assert list(house.running()) == ["run.1"]
+
+    house.engine.available = True
+    house.clock.move(2)
+
+    async def undone() -> bool:
+        return not house.running() and not house.store.instances.living()
+
+    await eventually_async(undone)
 
 
 async def test_a_detached_run_lives_through_a_restart_and_an_attached_one_does_not(house: House) -> None:

@@ -111,3 +111,16 @@ def test_an_attachment_goes_on_where_it_meets_the_log(
     recent: bytes, attached: bytes, at_least: int, known: int | None
 ) -> None:
     assert overlap(recent, attached, at_least=at_least) == known
+
+
+def test_what_the_daemon_says_of_a_damaged_log_is_no_line() -> None:
+    def entry(stream: int, second: int, text: bytes) -> bytes:
+        return frame(stream, at(second).encode() + b" " + text)
+
+    answer = (
+        entry(STDOUT, 0, b"a\n")
+        + frame(3, b"Error grabbing logs: invalid character")
+        + entry(STDOUT, 1, b"b\n")
+    )
+    found = Window.parse(answer, asked=64)
+    assert [line.text for line in found.lines[STDOUT]] == [b"a", b"b"]
