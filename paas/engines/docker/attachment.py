@@ -93,6 +93,7 @@ class DockerAttachment:
         """Return once it has ended and nothing of it is left, however long the daemon does not answer meanwhile."""
         try:
             await self._insist(self._end)
+            self._stream.close()
             await self._insist(self._remove)
             await self._insist(self._leave)
         finally:

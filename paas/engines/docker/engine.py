@@ -290,6 +290,8 @@ class DockerEngine:
     async def _make_sure(self, spec: InstanceSpec) -> None:
         """Find out what became of a start that broke off: take up what has begun to run, remove what has not."""
         state = await self._daemon.find(containers.container_name(spec))
+        if spec.id not in self._unsure:  # somebody else was as fast
+            return
         if state is not None and state.has_started and not state.owner.one_off:
             self._adopt(state, self._tell)
         else:
