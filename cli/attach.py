@@ -17,7 +17,8 @@ from cli.websocket import WebSocket, open_websocket
 from paas.errors import RunFailedError, UnreachableError
 
 _BLOCK = 64 * 1024
-_BLOCKS_UNDER_WAY = 16
+_WINDOW = 256 * 1024
+"""Bytes of input that may be on the way, sent and not yet taken (docs/api.md)."""
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -44,19 +45,22 @@ def _of_terminal(*, there: bool) -> dict[str, object]:
 
 
 def _converse(socket: WebSocket, wanted: Mapping[str, object], *, with_terminal: bool) -> int:
+    outbox = _Outbox(socket)
     for message in _answers(socket, wanted):
         if isinstance(message, bytes):
             _write(message)
             continue
-        said = json.loads(message)
-        if "problem" in said:
-            raise raised(said["problem"])
-        if "exit" in said:
-            return int(said["exit"])
-        # Started: only now is there something to pass input and signals to.
-        outbox = _Outbox(socket)
-        _pass_signals(outbox, with_terminal=with_terminal)
-        threading.Thread(target=_feed, args=[outbox], daemon=True).start()
+        match json.loads(message):
+            case {"problem": problem}:
+                raise raised(problem)
+            case {"exit": code}:
+                return int(code)
+            case {"taken": size}:
+                outbox.taken(int(size))
+            case {"started": _}:
+                # Only now is there something to pass input and signals to.
+                _pass_signals(outbox, with_terminal=with_terminal)
+                threading.Thread(target=_feed, args=[outbox], daemon=True).start()
     raise RunFailedError("The server said nothing of how the command ended.")
 
 
@@ -70,30 +74,41 @@ def _answers(socket: WebSocket, wanted: Mapping[str, object]) -> Iterator[bytes 
 
 
 class _Outbox:
-    """What is on its way to the server, on a thread of its own. Input waits for room; signals and sizes are few and
-    never wait: what handles them may not."""
+    """What is on its way to the server, on a thread of its own. Input waits for room in the window; signals and sizes
+    are few and never wait: what handles them may not."""
 
     def __init__(self, socket: WebSocket) -> None:
         self._messages: SimpleQueue[bytes | str] = SimpleQueue()
-        self._room = threading.Semaphore(_BLOCKS_UNDER_WAY)
+        self._room = _WINDOW
+        self._more_room = threading.Condition()
         threading.Thread(target=self._send, args=[socket], daemon=True).start()
 
     def order(self, document: Mapping[str, object]) -> None:
         """Send an order soon."""
         self._messages.put(json.dumps(document))
 
+    def room(self) -> int:
+        """Return how much input may be sent, once there is room for any."""
+        with self._more_room:
+            self._more_room.wait_for(lambda: self._room > 0)
+            return self._room
+
     def feed(self, block: bytes) -> None:
-        """Send input once there is room."""
-        self._room.acquire()
+        """Send input for which there is room."""
+        with self._more_room:
+            self._room -= len(block)
         self._messages.put(block)
+
+    def taken(self, size: int) -> None:
+        """Make room for as much input as the command has taken."""
+        with self._more_room:
+            self._room += size
+            self._more_room.notify()
 
     def _send(self, socket: WebSocket) -> None:
         with suppress(OSError):  # that the server went away is seen where its messages are read
             while True:
-                message = self._messages.get()
-                socket.send(message)
-                if isinstance(message, bytes):
-                    self._room.release()
+                socket.send(self._messages.get())
 
 
 def _pass_signals(outbox: _Outbox, *, with_terminal: bool) -> None:
@@ -108,7 +123,7 @@ def _pass_signals(outbox: _Outbox, *, with_terminal: bool) -> None:
 def _feed(outbox: _Outbox) -> None:
     """Pass standard input on, a block at a time, and then its end. Runs on a thread: any kind of file will do."""
     with suppress(OSError):
-        while block := os.read(sys.stdin.fileno(), _BLOCK):
+        while block := os.read(sys.stdin.fileno(), min(outbox.room(), _BLOCK)):
             outbox.feed(block)
         outbox.order({"eof": True})
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from api import errors, schemas
 from api.services import By, Here, Services, TheApp
+from api.stdin import Stdin
 from paas.domain.app import App
 from paas.domain.instance import ExitStatus
 from paas.domain.names import ConfigKey, app_name
@@ -97,20 +98,28 @@ def _environment(here: Services, release: Release, new: schemas.NewRun) -> dict[
 
 async def _converse(websocket: WebSocket, attachment: Attachment, *, limit: float | None) -> ExitStatus:
     """Pass input and output until the one-off ends; raises WebSocketDisconnect where the client goes first."""
-    feeding = asyncio.create_task(_feed(websocket, attachment))
+
+    async def taken(size: int) -> None:
+        await websocket.send_text(json.dumps({"taken": size}))
+
+    stdin = Stdin(attachment, tell=taken)
+    hearing = asyncio.create_task(_hear(websocket, attachment, stdin))
+    feeding = asyncio.create_task(stdin.pass_on())
     printing = asyncio.create_task(_print(websocket, attachment))
+    tasks = (hearing, feeding, printing)
     try:
-        done, _ = await asyncio.wait({feeding, printing}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if not done:
             raise OperationTimedOutError(f"The command was still running after {limit:g} s and was ended.")
-        if printing not in done:
-            feeding.result()
-            raise WebSocketDisconnect
-        return printing.result()
+        if printing in done:
+            return printing.result()
+        for task in done:
+            task.result()
+        raise WebSocketDisconnect
     finally:
-        feeding.cancel()
-        printing.cancel()
-        await asyncio.gather(feeding, printing, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _print(websocket: WebSocket, attachment: Attachment) -> ExitStatus:
@@ -119,19 +128,19 @@ async def _print(websocket: WebSocket, attachment: Attachment) -> ExitStatus:
     return await attachment.wait()
 
 
-async def _feed(websocket: WebSocket, attachment: Attachment) -> None:
-    """Return when the client has gone away."""
+async def _hear(websocket: WebSocket, attachment: Attachment, stdin: Stdin) -> None:
+    """Do what the client orders, whether or not the command reads its input; return when the client has gone away."""
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
         if (data := message.get("bytes")) is not None:
-            await attachment.write(data)
+            await stdin.put(data)
         else:
-            await _control(attachment, message.get("text") or "{}")
+            await _control(attachment, stdin, message.get("text") or "{}")
 
 
-async def _control(attachment: Attachment, text: str) -> None:
+async def _control(attachment: Attachment, stdin: Stdin, text: str) -> None:
     try:
         order = cast(dict[str, object], json.loads(text))
         match order:
@@ -140,7 +149,7 @@ async def _control(attachment: Attachment, text: str) -> None:
             case {"signal": int(number)}:
                 await attachment.signal(number)
             case {"eof": True}:
-                await attachment.close_input()
+                stdin.end()
             case _:
                 raise _no_order(text)
     except (ValueError, struct.error) as error:

@@ -3,10 +3,13 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import termios
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -283,6 +286,59 @@ def test_the_config_s_term_is_kept_on_your_terminal(mini: Mini, shop: Repository
     assert os.read(ours, 1024).split() == [b"dumb"]
     os.close(ours)
     os.close(theirs)
+
+
+@contextmanager
+def reading_nothing(mini: Mini, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A one-off that reads nothing of its input, at the point where its client has sent what it can."""
+    source = folder / "input"
+    source.write_bytes(bytes(8 * 1024 * 1024))
+    argv = [str(BIN / "mini"), "run", "-a", "shop", "--", "sleep", "1000000"]
+    positions = deque[int](maxlen=25)
+    with (
+        source.open("rb") as stdin,
+        subprocess.Popen(argv, env=mini.environ, stdin=stdin, stdout=subprocess.DEVNULL) as client,
+    ):
+
+        def stands_still() -> bool:
+            positions.append(os.lseek(stdin.fileno(), 0, os.SEEK_CUR))  # which the client shares
+            return positions.count(positions[0]) == positions.maxlen and positions[0] > 0
+
+        try:
+            eventually(stands_still, within=30)
+            yield client
+        finally:
+            client.kill()
+
+
+def test_ctrl_c_ends_a_one_off_that_reads_nothing_of_its_input(
+    mini: Mini, shop: Repository, tmp_path: Path
+) -> None:
+    before = mini.inhabitants()
+    with reading_nothing(mini, tmp_path) as client:
+        client.send_signal(signal.SIGINT)
+        assert client.wait(timeout=20) == 130
+    eventually(lambda: not [row for row in mini.ps("shop") if row["one_off"]])
+    assert mini.inhabitants() == before
+
+
+def test_a_one_off_that_reads_nothing_of_its_input_ends_with_its_client(
+    mini: Mini, shop: Repository, tmp_path: Path
+) -> None:
+    before = mini.inhabitants()
+    with reading_nothing(mini, tmp_path) as client:
+        client.kill()
+    eventually(lambda: not [row for row in mini.ps("shop") if row["one_off"]], within=20)
+    assert mini.inhabitants() == before
+
+
+def test_all_that_a_one_off_is_given_arrives_and_so_does_all_that_it_prints(
+    mini: Mini, shop: Repository, tmp_path: Path
+) -> None:
+    given = b"".join(b"%0127d\n" % number for number in range(64 * 1024))
+    argv = [str(BIN / "mini"), "run", "-a", "shop", "--", "cat"]
+    done = subprocess.run(argv, env=mini.environ, input=given, capture_output=True, timeout=120, check=True)
+    assert done.stdout == given
 
 
 def test_doctor_gc_and_events_say_what_is_wrong_what_can_go_and_what_happened(

@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from websockets.sync.server import ServerConnection
@@ -137,12 +138,62 @@ def test_input_passes_and_its_end_too(process: Processes, api: StandIn) -> None:
             seen.append(message)
             if isinstance(message, str):
                 break
+            websocket.send(json.dumps({"taken": len(message)}))
         websocket.send(json.dumps({"exit": 0}))
 
     api.websocket(ATTACH, talk)
     assert process("run", "cat", stdin="hello\n" * 50_000).code == 0
     assert b"".join(part for part in seen if isinstance(part, bytes)) == b"hello\n" * 50_000
     assert seen[-1] == '{"eof": true}'
+
+
+WINDOW = 256 * 1024
+
+
+def test_no_more_input_than_the_window_is_sent_before_some_was_taken_but_signals_are(
+    process: Processes, api: StandIn, folder: Path
+) -> None:
+    given = os.urandom(3 * WINDOW)
+    (folder / "input").write_bytes(given)
+    got, orders = b"", list[object]()
+
+    def talk(websocket: ServerConnection) -> None:
+        nonlocal got
+
+        def take(size: int) -> None:
+            nonlocal got
+            while len(got) < size:
+                message = websocket.recv()
+                assert isinstance(message, bytes)
+                got += message
+
+        websocket.recv()
+        websocket.send(json.dumps({"started": STARTED}))
+        take(WINDOW)
+        websocket.send(b"full\n")
+        orders.append(json.loads(websocket.recv()))
+        websocket.send(json.dumps({"taken": WINDOW // 2}))
+        take(WINDOW + WINDOW // 2)
+        websocket.send(b"full again\n")
+        orders.append(json.loads(websocket.recv()))
+        websocket.send(json.dumps({"taken": WINDOW + WINDOW // 2}))
+        take(3 * WINDOW)
+        websocket.send(json.dumps({"taken": WINDOW // 2}))
+        orders.append(json.loads(websocket.recv()))
+        websocket.send(json.dumps({"exit": 0}))
+
+    api.websocket(ATTACH, talk)
+    with (
+        (folder / "input").open("rb") as stdin,
+        process.start("run", "sleep", "100", stdin=stdin.fileno()) as run,
+    ):
+        assert run.stdout is not None
+        for said in (b"full\n", b"full again\n"):
+            assert run.stdout.readline() == said
+            run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=20) == 0
+    assert got == given
+    assert orders == [{"signal": 2}, {"signal": 2}, {"eof": True}]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
