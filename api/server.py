@@ -44,6 +44,7 @@ from paas.store.database import Store
 from paas.supervisor.loop import Supervisor
 from paas.threads import in_thread
 from releases.deploy import Deployer
+from releases.lease import Leases
 from releases.outputs import Outputs
 from releases.service import ReleaseService
 from releases.traffic import Traffic
@@ -232,6 +233,7 @@ async def _control_plane(
             routers=routers,
             outputs=outputs,
             deployer=deployer,
+            pushing=Leases(clock=clock),
             releases=ReleaseService(
                 store=store,
                 supervisor=supervisor,

@@ -24,6 +24,7 @@ from paas.supervisor.loop import Supervisor
 from paas.supervisor.views import InstanceView, unknown
 from paas.threads import in_thread
 from releases.deploy import Deployer
+from releases.lease import Leases
 from releases.outputs import Outputs
 from releases.service import ReleaseService
 from releases.traffic import Traffic
@@ -43,6 +44,8 @@ class Services:
     routers: Routers
     outputs: Outputs
     deployer: Deployer
+    pushing: Leases
+    """Held by a `git push` that deploys until git has ended: what git was told the branches are must hold till then."""
     releases: ReleaseService
     traffic: Traffic
     engine: EngineChoice

@@ -22,6 +22,10 @@ class Update:
     ref: str
 
     @property
+    def creates(self) -> bool:
+        return not self.old.strip("0")
+
+    @property
     def deletes(self) -> bool:
         return not self.new.strip("0")
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
@@ -40,8 +40,10 @@ async def receive_pack(websocket: WebSocket, app: str, here: Here, by: By, deplo
 async def _serve(websocket: WebSocket, here: Services, app: App, *, deploy: bool, actor: str) -> int:
     repositories = here.repositories
     await repositories.ensure(app.id)
-    decide = pushes.deploy(here, app, actor=actor) if deploy else pushes.store
-    async with Hook() as hook:
+    async with AsyncExitStack() as until_git_ended, Hook() as hook:
+        decide = (
+            pushes.deploy(here, app, actor=actor, until_git_ended=until_git_ended) if deploy else pushes.store
+        )
         process = await asyncio.create_subprocess_exec(
             *repositories.receive_pack_argv(app.id),
             env=repositories.receive_pack_environment(actor=actor) | hook.environment,

@@ -17,7 +17,7 @@ from paas.domain.names import ProcessType
 from paas.domain.process import Manifest, Procfile
 from paas.domain.release import Release
 from paas.engines.base import Attachment, TerminalSize
-from paas.errors import BuildFailedError, NotHealthyError
+from paas.errors import BuildFailedError, NotFoundError, NotHealthyError
 from paas.store.database import Store
 from paas.testing.attachment import FakeAttachment
 from paas.testing.behaviour import Behaviour
@@ -105,9 +105,10 @@ class FakeBuilds:
 
 @dataclass
 class FakeRepositories:
-    """Repositories that hold every commit."""
+    """Repositories that hold every commit, and these branches."""
 
     made: list[AppId] = field(default_factory=list)
+    branches: dict[str, Commit] = field(default_factory=dict)
 
     async def ensure(self, app: AppId) -> None:
         self.made.append(app)
@@ -116,7 +117,11 @@ class FakeRepositories:
         self.made.remove(app)
 
     async def resolve(self, app: AppId, commit_ish: str, *, quarantine: Quarantine | None = None) -> Commit:
-        return Commit(commit_ish)
+        if not commit_ish.startswith("refs/"):
+            return Commit(commit_ish)
+        if commit_ish not in self.branches:
+            raise NotFoundError
+        return self.branches[commit_ish]
 
     async def log(self, app: AppId, *, since: Commit, until: Commit) -> list[str]:
         return [f"{until[:7]} a change"]
