@@ -16,6 +16,8 @@ REMOTE = "mini"
 _SCHEME = "mini::"
 _UPLOAD_LIMIT = 1800.0
 _LIMIT = 60.0
+_OVERTAKEN = "reference already exists"
+"""What the server's git says of a commit that another push has stored since this one began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,19 @@ def _unresolved(ref: str) -> InvalidError:
 def upload(target: Target, app: str, find: Callable[[], Pushed]) -> Pushed:
     """Store the commit that `find` returns in the app's repository on the server, deploying nothing, and return it; the
     way there opens meanwhile. Raises PaasError with git's reason, and what `find` raises."""
+    pushed, answer = _sent(target, app, find)
+    if _OVERTAKEN in answer.stderr:
+        pushed, answer = _sent(target, app, lambda: pushed)
+    if answer.returncode != 0:
+        if os.strerror(errno.ENOSPC) in answer.stderr:
+            raise DiskFullError
+        raise InvalidError(f"The commit was not taken: {_reason(answer.stderr)}")
+    return pushed
+
+
+def _sent(
+    target: Target, app: str, find: Callable[[], Pushed]
+) -> "tuple[Pushed, subprocess.CompletedProcess[str]]":
     from cli.tunnel import tunnel  # every command asks git for the app, and only this one needs it
 
     # Over a socket of our own and not by `git-remote-mini`, which would be one more Python to start.
@@ -119,11 +134,7 @@ def upload(target: Target, app: str, find: Callable[[], Pushed]) -> Pushed:
             keeping=(end.fileno(),),
             limit=_UPLOAD_LIMIT,
         )
-    if answer.returncode != 0:
-        if os.strerror(errno.ENOSPC) in answer.stderr:
-            raise DiskFullError
-        raise InvalidError(f"The commit was not taken: {_reason(answer.stderr)}")
-    return pushed
+    return pushed, answer
 
 
 def folder_as_name(folder: Path) -> str:

@@ -13,10 +13,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, unix_serve
 
+from builds.hook import Decide, Push, Say
 from cli.git import resolve, upload
 from cli.target import LocalTarget
 from paas.errors import InvalidError, UnreachableError
-from tests.unit.builds.repos import SHOP, Server, WorkTree, git
+from tests.unit.builds.repos import SHOP, Server, WorkTree, git, take
 
 _HELPER = Path(sys.executable).parent / "git-remote-mini"
 
@@ -29,6 +30,7 @@ class Tunnel:
         self.paths: list[str] = []
         self.problem: dict[str, str] | None = None
         self.hang_up = False
+        self.decide: Decide = take
 
     def __call__(self, websocket: ServerConnection) -> None:
         assert websocket.request is not None
@@ -43,7 +45,7 @@ class Tunnel:
     def _serve(self, websocket: ServerConnection) -> None:
         repositories = self.server.repositories
         with (
-            self.server.answering() as hook,
+            self.server.answering(self.decide) as hook,
             subprocess.Popen(
                 repositories.receive_pack_argv(SHOP.id),
                 env=repositories.receive_pack_environment(actor="me") | hook.environment,
@@ -139,6 +141,38 @@ def test_a_push_that_is_only_to_be_stored_says_so_to_the_server(
     assert pushed.commit == commit
     git("cat-file", "-e", f"{commit}:noise", at=server.bare)
     assert tunnel.paths == ["/v1/apps/shop/git/receive-pack?deploy=false"]
+
+
+def test_a_commit_that_another_push_stores_meanwhile_is_stored(
+    tunnel: Tunnel, server: Server, work: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = work.commit({"a": "1"})
+    monkeypatch.chdir(work.path)
+
+    async def be_overtaken(_push: Push, _say: Say) -> bool:
+        assert work.push(server, f"{commit}:refs/mini/commits/{commit}").startswith("0 ")
+        return True
+
+    tunnel.decide = be_overtaken
+    assert upload(LocalTarget(server.settings), "shop", lambda: resolve("HEAD")).commit == commit
+    assert server.refs() == [f"refs/mini/commits/{commit}"]
+    assert len(tunnel.paths) == 2
+
+
+def test_what_the_hook_refuses_is_not_sent_again(
+    tunnel: Tunnel, server: Server, work: WorkTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work.path)
+    work.commit({"a": "1"})
+
+    async def refuse(_push: Push, say: Say) -> bool:
+        await say(" !     It is too large.")
+        return False
+
+    tunnel.decide = refuse
+    with pytest.raises(InvalidError, match=r"not taken: It is too large\."):
+        upload(LocalTarget(server.settings), "shop", lambda: resolve("HEAD"))
+    assert len(tunnel.paths) == 1
 
 
 def test_a_server_that_goes_away_while_a_commit_is_stored_is_said_to_be_gone(
