@@ -18,7 +18,7 @@ HOUR = 3600.0
 async def housekeeping(
     chore: Callable[[], Awaitable[None]], *, every: float, clock: Clock
 ) -> AsyncIterator[None]:
-    """Do the chore now, and again `every` so many seconds, for as long as the context is open."""
+    """Do the chore now, and again `every` so many seconds, for as long as the context is open. What it raises is logged."""
     task = asyncio.create_task(_rounds(chore, every, clock), name="housekeeping")
     try:
         yield
@@ -34,4 +34,6 @@ async def _rounds(chore: Callable[[], Awaitable[None]], every: float, clock: Clo
             await chore()
         except PaasError as error:
             log.warning("housekeeping was put off", extra={"reason": error.message})
+        except Exception:  # the boundary: a round that fails must not be the last one
+            log.exception("housekeeping failed; it goes on with the next round")
         await clock.sleep(every)
