@@ -2,7 +2,8 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -81,7 +82,14 @@ class BuildService:
             )
             build = await to_its_end(begin, undo=self._record_cancelled)
             salt = build.id if no_cache else ""
-            with BuildOutput(self.output(build.id), say=output) as kept:
+            with ExitStack() as stack:
+                kept = BuildOutput(self.output(build.id), say=output)
+                try:
+                    with _system_errors(build.commit):
+                        stack.enter_context(kept)
+                except PaasError as error:
+                    await self._fail(build.id, error, keep=kept.keep)
+                    raise
                 task = asyncio.create_task(self._make(build, opened, salt=salt, say=kept.line))
                 running = self._running[build.id] = _Running(task, kept)
                 try:
@@ -155,18 +163,13 @@ class BuildService:
         self, build: Build, opened: Callable[[], Awaitable[Source]], *, salt: str, say: Say
     ) -> Built:
         limit, commit = self._settings.build_limit, build.commit
-        try:
-            async with asyncio.timeout(limit):
-                return await self._builder.build(await opened(), build, salt=salt, say=say)
-        except TimeoutError as error:
-            message = f"The build of {commit[:7]} took longer than {limit:g} s and was ended; MINI_BUILD_LIMIT is the limit."
-            raise OperationTimedOutError(message) from error
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFullError from error
-            raise PaasError(
-                f"The build of {commit[:7]} met the operating system: {error}. Push again."
-            ) from error
+        with _system_errors(commit):
+            try:
+                async with asyncio.timeout(limit):
+                    return await self._builder.build(await opened(), build, salt=salt, say=say)
+            except TimeoutError as error:
+                message = f"The build of {commit[:7]} took longer than {limit:g} s and was ended; MINI_BUILD_LIMIT is the limit."
+                raise OperationTimedOutError(message) from error
 
     async def _record(self, id: BuildId, task: asyncio.Task[Built], *, keep: Say) -> Build:
         """Wait for a build and record how it ended, also where the caller is cancelled meanwhile."""
@@ -193,7 +196,7 @@ class BuildService:
             return await in_thread(
                 self._store.builds.succeed, id, artifact=built.artifact, manifest=built.manifest
             )
-        except DiskFullError as error:
+        except PaasError as error:
             await self._fail(id, error, keep=keep)
             raise
 
@@ -211,6 +214,19 @@ class BuildService:
             self._store.builds.fail(id, state=state, reason=reason)
         except DiskFullError:  # the store has made room for so little
             self._store.builds.fail(id, state=state, reason=reason)
+
+
+@contextmanager
+def _system_errors(commit: Commit) -> Iterator[None]:
+    """Translate what the operating system says during a build of that commit."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError from error
+        raise PaasError(
+            f"The build of {commit[:7]} met the operating system: {error}. Push again."
+        ) from error
 
 
 def _identity(artifact: Artifact) -> str:

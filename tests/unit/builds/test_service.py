@@ -1,8 +1,11 @@
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -17,7 +20,15 @@ from paas.domain.build import Artifact, Build, BuildState, Slug
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, BuildId, Commit
 from paas.domain.names import AppName
-from paas.errors import BuildFailedError, OperationCancelledError, OperationTimedOutError
+from paas.domain.process import Manifest
+from paas.errors import (
+    BuildFailedError,
+    ConflictError,
+    DiskFullError,
+    OperationCancelledError,
+    OperationTimedOutError,
+    PaasError,
+)
 from paas.settings import Settings
 from paas.store.database import Store
 from tests.eventually import eventually_async
@@ -167,6 +178,54 @@ async def test_a_build_that_ends_by_an_unforeseen_fault_is_recorded_as_failed(be
     build = bench.newest()
     assert build.state is BuildState.FAILED
     assert "a fault of mini itself" in build.reason
+
+
+async def test_a_build_whose_output_cannot_be_kept_is_recorded_as_failed(bench: Bench) -> None:
+    commit = await bench.commit(PROCFILE)
+    bench.settings.outputs.write_text("a file in the place of the folder")
+
+    with pytest.raises(PaasError, match="met the operating system"):
+        await bench.build(commit)
+
+    build = bench.newest()
+    assert build.state is BuildState.FAILED
+    assert "met the operating system" in build.reason
+
+
+async def test_a_build_that_begins_on_a_full_disk_fails_by_that(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = await bench.commit(PROCFILE)
+    mkdir = Path.mkdir
+
+    def full(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        if bench.settings.outputs in path.parents:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        mkdir(path, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(DiskFullError):
+        await bench.build(commit)
+
+    build = bench.newest()
+    assert (build.state, build.reason) == (BuildState.FAILED, DiskFullError().message)
+
+
+async def test_a_build_whose_success_cannot_be_recorded_is_recorded_as_failed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = await bench.commit(PROCFILE)
+
+    def busy(id: BuildId, *, artifact: Artifact, manifest: Manifest) -> Build:
+        raise ConflictError("The database is busy.")
+
+    monkeypatch.setattr(bench.store.builds, "succeed", busy)
+    with pytest.raises(ConflictError, match="busy"):
+        await bench.build(commit)
+
+    build = bench.newest()
+    assert (build.state, build.reason) == (BuildState.FAILED, "The database is busy.")
+    assert bench.service.output(build.id).read_text().splitlines()[-1] == build.reason
 
 
 async def begun(bench: Bench, commit: Commit) -> tuple["asyncio.Task[Build]", BuildId]:
