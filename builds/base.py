@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from builds.limit import Limit
 from builds.shell import Shell
 from builds.source import Source
 from paas.domain.build import Artifact, Build
@@ -30,9 +31,9 @@ class Builder(Protocol):
         """Which builder this is, with its version: another name means that nothing built before can be reused."""
         ...
 
-    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
+    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
         """Build the source, as the attempt that `build` records; `salt` is empty, or random to share nothing with
-        any earlier build.
+        any earlier build. What it waits for that other builds have, it waits for in a turn of `limit`.
 
         Raises BuildFailedError with a sentence that says why, DiskFullError.
         """

@@ -16,6 +16,7 @@ from builds.base import Built, Say
 from builds.buildkit import ImageBuild
 from builds.caches import cache_name
 from builds.daemon import Daemon, FoundImage, ImageRequest
+from builds.limit import Limit
 from builds.recipe import Recipe, read_recipe
 from builds.relay import Relay
 from builds.session import Folder
@@ -50,7 +51,7 @@ class ImageBuilder:
         self._daemon = Daemon(environ)
         self._free = asyncio.Semaphore(_AT_ONCE)
 
-    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
+    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
         """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt."""
         recipe, times, key = await in_thread(self._read, source, build)
         for line in recipe.news:
@@ -67,7 +68,7 @@ class ImageBuilder:
             "context": lambda: recipe.context.files(source, times),
         }
         running = ImageBuild(self._daemon, request, folders, key=key, say=Relay(say))
-        async with self._free:
+        async with limit.turn(self._free):
             try:
                 image = await self._run(running, request)
             except StepFailedError as error:

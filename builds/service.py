@@ -11,6 +11,7 @@ from pathlib import Path
 
 from builds.base import Builder, Built, Say
 from builds.git import Quarantine
+from builds.limit import Limit
 from builds.output import BuildOutput
 from builds.repository import Repositories
 from builds.source import Source
@@ -162,13 +163,13 @@ class BuildService:
     async def _make(
         self, build: Build, opened: Callable[[], Awaitable[Source]], *, salt: str, say: Say
     ) -> Built:
-        limit, commit = self._settings.build_limit, build.commit
+        seconds, commit = self._settings.build_limit, build.commit
         with _system_errors(commit):
             try:
-                async with asyncio.timeout(limit):
-                    return await self._builder.build(await opened(), build, salt=salt, say=say)
+                async with Limit(seconds) as limit:
+                    return await self._builder.build(await opened(), build, salt=salt, limit=limit, say=say)
             except TimeoutError as error:
-                message = f"The build of {commit[:7]} took longer than {limit:g} s and was ended; MINI_BUILD_LIMIT is the limit."
+                message = f"The build of {commit[:7]} took longer than {seconds:g} s and was ended; MINI_BUILD_LIMIT is the limit."
                 raise OperationTimedOutError(message) from error
 
     async def _record(self, id: BuildId, task: asyncio.Task[Built], *, keep: Say) -> Build:

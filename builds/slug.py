@@ -25,6 +25,7 @@ from weakref import WeakValueDictionary
 from builds.base import Built, Footprint, Language, Say
 from builds.detect import Detected, detect
 from builds.environment import build_environment
+from builds.limit import Limit
 from builds.node import Node
 from builds.python import Python
 from builds.shell import Shell
@@ -65,6 +66,7 @@ class SlugBuilder:
         build: Build,  # noqa: ARG002 - a slug is known by what is in it, whoever asked for it
         *,
         salt: str,
+        limit: Limit,
         say: Say,
     ) -> Built:
         """Build the source, or take the slug that is there for exactly this (`builds.base.Builder`)."""
@@ -76,12 +78,12 @@ class SlugBuilder:
         )
         languages = await _languages(detected, shell=shell)
         key = _hash(self.name, platform.machine(), source.tree.root, *(each.key for each in languages), salt)
-        async with self._lock(key):
+        async with limit.turn(self._lock(key)):
             slug = await in_thread(self._find, key)
             if slug is not None:
                 say("Exactly these files were built before: the same slug is used")
             else:
-                slug = await self._build(source, key, languages, salt=salt, shell=shell)
+                slug = await self._build(source, key, languages, salt=salt, limit=limit, shell=shell)
         return Built(slug, detected.manifest)
 
     async def has(self, artifact: Artifact) -> bool:
@@ -108,14 +110,14 @@ class SlugBuilder:
         return await in_thread(self._present)
 
     async def _build(
-        self, source: Source, key: str, languages: list[Language], *, salt: str, shell: Shell
+        self, source: Source, key: str, languages: list[Language], *, salt: str, limit: Limit, shell: Shell
     ) -> Slug:
         folder = self._settings.slugs / key
         await in_thread(_remove, folder)
         try:
             await _export(source, folder / TREE)
             for language in languages:
-                await self._stand_on(folder, language, salt=salt, shell=shell)
+                await self._stand_on(folder, language, salt=salt, limit=limit, shell=shell)
             footprints = [await language.finish(folder, shell=shell) for language in languages]
             slug = _slug(key, footprints)
             await in_thread(_mark, folder, _to_json(slug))
@@ -124,12 +126,14 @@ class SlugBuilder:
             raise
         return slug
 
-    async def _stand_on(self, folder: Path, language: Language, *, salt: str, shell: Shell) -> None:
+    async def _stand_on(
+        self, folder: Path, language: Language, *, salt: str, limit: Limit, shell: Shell
+    ) -> None:
         """Link the slug to the environment that it needs, built first where it is not there."""
         own = folder.name if language.local else ""
         environment = self._settings.slugs / f"{_ENVIRONMENT}{_hash(self.name, language.key, own, salt)}"
         (folder / language.name).symlink_to(Path("..") / environment.name)
-        async with self._lock(environment.name):
+        async with limit.turn(self._lock(environment.name)):
             if (environment / COMPLETE).exists() and language.usable(environment):
                 shell.say(f"The {language.name} dependencies have not changed")
                 return

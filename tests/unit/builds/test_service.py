@@ -11,6 +11,7 @@ from threading import Event
 import pytest
 
 from builds.base import Built, Say
+from builds.limit import Limit
 from builds.service import BuildService
 from builds.slug import SlugBuilder
 from builds.source import Source
@@ -19,8 +20,8 @@ from paas.domain.app import App
 from paas.domain.build import Artifact, Build, BuildState, Slug
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, BuildId, Commit
-from paas.domain.names import AppName
-from paas.domain.process import Manifest
+from paas.domain.names import AppName, ProcessType
+from paas.domain.process import Manifest, Procfile
 from paas.errors import (
     BuildFailedError,
     ConflictError,
@@ -45,7 +46,7 @@ class Endless:
 
     name = "endless/1"
 
-    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
+    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
         say("begun")
         await asyncio.Event().wait()
         raise AssertionError
@@ -66,8 +67,19 @@ class Endless:
 class Faulty(Endless):
     """A builder with a fault that nobody foresaw."""
 
-    async def build(self, source: Source, build: Build, *, salt: str, say: Say) -> Built:
+    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
         raise RuntimeError("a fault")
+
+
+class OneAtATime(Endless):
+    """A builder with room for one build."""
+
+    def __init__(self) -> None:
+        self.room = asyncio.Lock()
+
+    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
+        async with limit.turn(self.room):
+            return Built(Slug(build.id), Manifest(Procfile({ProcessType("web"): "./run"})))
 
 
 class Bench:
@@ -110,6 +122,9 @@ async def opened(server: Server, work: WorkTree, settings: Settings) -> AsyncIte
     try:
         yield Bench(server, work, store, settings)
     finally:
+        # The source of a build that failed before it was read is closed once it is open.
+        if opening := [task for task in asyncio.all_tasks() if "in_thread" in str(task.get_coro())]:
+            await asyncio.wait(opening, timeout=10)
         store.close()
 
 
@@ -274,6 +289,18 @@ async def test_a_build_over_its_limit_is_ended(server: Server, work: WorkTree) -
         with pytest.raises(OperationTimedOutError, match=r"took longer than 0\.05 s"):
             await bench.build(await bench.commit(PROCFILE))
         assert bench.newest().state is BuildState.FAILED
+
+
+async def test_a_build_that_waits_for_another_is_not_over_its_limit(server: Server, work: WorkTree) -> None:
+    async with opened(server, work, replace(server.settings, build_limit=1)) as bench:
+        builder = OneAtATime()
+        bench.service = bench.serving(builder)
+        commit = await bench.commit(PROCFILE)
+        async with builder.room:
+            building = asyncio.create_task(bench.build(commit))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(building), 1.5)
+        assert (await building).state is BuildState.SUCCEEDED
 
 
 async def test_nothing_is_a_stray_or_removed_while_it_may_be_a_running_builds_own(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from builds.base import Built
+from builds.limit import Limit
 from builds.slug import COMPLETE, SlugBuilder
 from paas.domain.build import Slug
 from paas.errors import BuildFailedError
@@ -31,7 +32,10 @@ class Bench:
         self.server.take(self.work)
         async with self.server.repositories.source(SHOP.id, commit) as opened:
             source = await opened()
-            built = await self.builder.build(source, attempt(source.commit), salt=salt, say=self.lines.append)
+            async with Limit(60) as limit:
+                built = await self.builder.build(
+                    source, attempt(source.commit), salt=salt, limit=limit, say=self.lines.append
+                )
         assert isinstance(built.artifact, Slug)
         return built.artifact, built
 
