@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import Literal
 
 from paas.clock import Clock
@@ -40,6 +41,8 @@ _CLOSE_LIMIT = 10.0
 """Seconds that a server which stops gives to what is being removed."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
+
+_Fault = tuple[type[BaseException], BaseException, TracebackType]
 
 Kind = Literal["artifact", "repository", "output", "log", "cache"]
 
@@ -128,6 +131,9 @@ class Retention:
         if trimmed := await self._builds.trim(dry_run=dry_run):
             collected.append(Collected("cache", "build cache", trimmed))
         for kind, path in await in_thread(self._stray):
+            # What is left of an app that is being destroyed goes with it, and is still in use.
+            if self._leases.holder(_app_of(path)):
+                continue
             collected.append(Collected(kind, path.name, await in_thread(_freed_by, path)))
             if not dry_run:
                 await in_thread(_remove, path)
@@ -235,13 +241,19 @@ class Retention:
         found = [(kind, path) for kind, folder in folders for path in _entries(folder)]
         # Asked after the folders were read: the app of a folder that is there by now is living by now.
         living = {app.id for app in self._store.apps.list()}
-        ids = [path.name.removesuffix(".git") for _, path in found]
-        return [each for each, id in zip(found, ids, strict=True) if _ID.fullmatch(id) and id not in living]
+        return [
+            (kind, path)
+            for kind, path in found
+            if _ID.fullmatch(_app_of(path)) and _app_of(path) not in living
+        ]
 
     def _old_outputs(self) -> Iterator[tuple[Kind, Path]]:
         oldest = (self._clock.now() - OUTPUTS_KEPT).timestamp()
         for folder in _entries(self._settings.outputs):
-            yield from (("output", path) for path in _entries(folder) if path.stat().st_mtime < oldest)
+            for path in _entries(folder):
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < oldest:
+                        yield "output", path
 
     def _size(self, artifact: Artifact) -> int:
         return _freed_by(self._settings.slugs / artifact.key) if isinstance(artifact, Slug) else 0
@@ -262,18 +274,35 @@ def _name(artifact: Artifact) -> str:
     return artifact.key if isinstance(artifact, Slug) else artifact.digest
 
 
+def _app_of(path: Path) -> AppId:
+    """Return the app whose folder it is, where it is the folder of one."""
+    return AppId(path.name.removesuffix(".git"))
+
+
 def _entries(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _freed_by(path: Path) -> int:
+    """Return how many bytes its removal frees; what is gone meanwhile frees none."""
     found: Iterable[Path] = [path] if path.is_file() else path.rglob("*")
-    stats = (each.lstat() for each in found)
-    return sum(stat.st_size for stat in stats if stat.st_nlink == 1)
+    freed = 0
+    with suppress(FileNotFoundError):  # a folder that goes while it is read
+        for each in found:
+            with suppress(FileNotFoundError):
+                stat = each.lstat()
+                freed += stat.st_size if stat.st_nlink == 1 else 0
+    return freed
 
 
 def _remove(path: Path) -> None:
+    """Remove a file or a folder; what is gone already is as it should be."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        shutil.rmtree(path, onerror=_unless_gone)
     else:
         path.unlink(missing_ok=True)
+
+
+def _unless_gone(_call: object, _path: str, fault: _Fault) -> None:
+    if not isinstance(fault[1], FileNotFoundError):
+        raise fault[1]

@@ -1,8 +1,10 @@
 """What is kept and what goes."""
 
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +112,35 @@ async def test_folders_that_nothing_points_to_go_when_they_are_old(stage: Stage)
     }
     assert new.exists()
     assert (home / "repositories" / f"{living}.git").exists()
+
+
+async def test_what_an_app_has_that_is_being_destroyed_is_left_to_its_destruction(stage: Stage) -> None:
+    home, app = stage.settings.home, stage.app.id
+    folders = [home / "repositories" / f"{app}.git", home / "logs" / app]
+    for path in folders:
+        path.mkdir(parents=True)
+    async with stage.deployer.leases.enter(stage.app, who="its destruction", wait=60):
+        stage.store.apps.destroy(app)
+        assert await stage.service.collect_garbage(dry_run=False, keep=None) == []
+        assert all(path.exists() for path in folders)
+    collected = await stage.service.collect_garbage(dry_run=False, keep=None)
+    assert [each.kind for each in collected] == ["repository", "log"]
+
+
+async def test_what_is_gone_before_it_is_removed_is_no_error(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stage.settings.home / "repositories" / f"{'0' * 16}.git"
+    (folder / "objects").mkdir(parents=True)
+    rmtree = shutil.rmtree
+
+    def late(path: Path, **options: Any) -> None:
+        rmtree(path)
+        rmtree(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", late)
+    collected = await stage.service.collect_garbage(dry_run=False, keep=None)
+    assert [each.kind for each in collected] == ["repository"]
 
 
 async def test_what_was_built_and_never_recorded_goes_once_it_is_old(stage: Stage) -> None:
