@@ -13,7 +13,7 @@ from typing import TypedDict, cast
 
 from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound
-from docker.utils import kwargs_from_env
+from docker.utils import kwargs_from_env, version_gte
 from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
@@ -24,11 +24,15 @@ from paas.errors import EngineUnavailableError, PaasError
 
 _ASK_LIMIT = 30
 """Seconds that Docker may take to answer a question; a build has its own limit."""
+_REMOVE_LIMIT = 600
+"""Seconds that Docker may take to remove an image or a part of the build cache: gigabytes take it minutes."""
 _PING_LIMIT = 5
 """Seconds that Docker may take to show that it is there, before anything is asked of it."""
 _PULL_LIMIT = 120
 """Seconds of silence after which a registry is taken for lost."""
 _NEGOTIATE = "auto"
+_DF_BY_TYPE = "1.42"
+"""The first API that measures one type of what takes room alone."""
 _BUILDKIT = "2"
 """Docker's number for this builder; the classic one is 1."""
 _BLOCK = 64 * 1024
@@ -122,7 +126,7 @@ class Daemon:
     def remove(self, name: str) -> bool:
         """Remove a tag, and its image where that was the last one; return whether it did, since one that a container
         still uses stays."""
-        with self._asking() as client:
+        with self._asking(_REMOVE_LIMIT) as client:
             try:
                 client.remove_image(name)
             except APIError as error:
@@ -153,16 +157,20 @@ class Daemon:
     def trim(self, keep: int) -> int:
         """Remove what of the build cache was used longest ago until `keep` bytes are left, and return how many bytes
         that freed. What images share with it is neither counted nor removed."""
-        with self._asking() as client:
+        with self._asking(_REMOVE_LIMIT) as client:
             address, wanted = _url(client, "build/prune"), {"keep-storage": keep}
-            answer = client.post(address, params=wanted, timeout=_ASK_LIMIT)
+            answer = client.post(address, params=wanted, timeout=_REMOVE_LIMIT)
             answer.raise_for_status()
             return int(answer.json().get("SpaceReclaimed") or 0)
 
     def cached(self) -> int:
         """Return how many bytes of build cache there are that no image shares."""
         with self._asking() as client:
-            records = client.df().get("BuildCache") or []
+            # Without a type it measures every image, container and volume too.
+            wanted = {"type": "build-cache"} if version_gte(client.api_version, _DF_BY_TYPE) else {}
+            answer = client.get(_url(client, "system/df"), params=wanted, timeout=_ASK_LIMIT)
+            answer.raise_for_status()
+            records = answer.json().get("BuildCache") or []
             return sum(each["Size"] for each in records if not each["Shared"])
 
     @contextmanager
@@ -225,8 +233,8 @@ class Daemon:
                 raise
 
     @contextmanager
-    def _asking(self) -> Iterator[APIClient]:
-        with self.client(_ASK_LIMIT) as client:
+    def _asking(self, limit: float = _ASK_LIMIT) -> Iterator[APIClient]:
+        with self.client(limit) as client:
             try:
                 yield client
             except (DockerException, RequestException) as error:
