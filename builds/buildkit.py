@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 
-from builds.daemon import Daemon, ImageRequest, Solving
+from builds.daemon import Daemon, ImageRequest
+from builds.line import Line
 from builds.session import Folder, Session
 from builds.steps import Steps, foreign_image, pull_news
 from builds.trace import Trace, read_trace
@@ -50,7 +51,7 @@ class ImageBuild:
         """Images that are here, or came as near as they do."""
         self._lock = Lock()
         self._session: Session | None = None
-        self._solving: Solving | None = None
+        self._line = Line()
         self._stopped = Event()
 
     def run(self) -> str:
@@ -76,20 +77,22 @@ class ImageBuild:
             session = self._session
         if session is not None:
             self._daemon.cancel(session.id)
+        else:  # what is pulled is given up with its connection
+            self._line.hang_up()
 
     def hang_up(self) -> None:
         """End it from this side: `run` returns, whatever Docker does."""
         with self._lock:
-            session, solving = self._session, self._solving
-        if solving is not None:
-            solving.hang_up()
+            session = self._session
+        self._line.hang_up()
         if session is not None:
             session.close()
 
     def _attempt(self) -> str:
-        with self._serving() as session, self._daemon.solving(self._request, session=session.id) as solving:
-            with self._lock:
-                self._solving = solving
+        with (
+            self._serving() as session,
+            self._daemon.solving(self._request, session=session.id, line=self._line) as solving,
+        ):
             if self._stopped.is_set():  # it may have been too early to cancel it
                 self._daemon.cancel(session.id)
             return self._follow(solving.events())
@@ -100,11 +103,11 @@ class ImageBuild:
         session = Session(self._daemon.door, self._folders, key=self._key)
         thread = Thread(target=session.serve, name="mini-build-session", daemon=True)
         try:
+            with self._lock:
+                self._session = session
             with self._daemon.reached():
                 session.open()
             thread.start()
-            with self._lock:
-                self._session = session
             if self._stopped.is_set():
                 raise OperationCancelledError
             yield session
@@ -114,7 +117,7 @@ class ImageBuild:
             raise
         finally:
             with self._lock:
-                self._session = self._solving = None
+                self._session = None
             session.close()
             if thread.ident is not None:
                 thread.join(_LAST_WORDS)
@@ -145,7 +148,7 @@ class ImageBuild:
                     raise _MissingImageError(image)
 
     def _pull(self, image: str) -> None:
-        for status, layer in self._daemon.pull(image):
+        for status, layer in self._daemon.pull(image, line=self._line):
             if self._stopped.is_set():
                 raise OperationCancelledError
             self._show(pull_news(status, layer=layer))

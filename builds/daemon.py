@@ -6,7 +6,7 @@ Everything blocks: call it on threads.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypedDict, cast
@@ -17,6 +17,7 @@ from docker.utils import kwargs_from_env, version_gte
 from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
+from builds.line import Line, LineAdapter
 from builds.session import no_buildkit
 from builds.steps import no_base, sentence
 from paas.engines.docker.door import Door, unreachable
@@ -135,10 +136,10 @@ class Daemon:
                 return False
         return True
 
-    def pull(self, image: str) -> Iterator[tuple[str, str]]:
+    def pull(self, image: str, *, line: Line) -> Iterator[tuple[str, str]]:
         """Fetch an image with the user's own credentials for its registry, and yield what there is to be said: a
         status, and the layer that it is about, if it is about one. Raises BuildFailedError where it does not come."""
-        with self.client(_PULL_LIMIT) as client:
+        with self.client(_PULL_LIMIT, line) as client:
             try:
                 for event in client.pull(image, stream=True, decode=True):
                     if error := event.get("error"):
@@ -174,12 +175,12 @@ class Daemon:
             return sum(each["Size"] for each in records if not each["Shared"])
 
     @contextmanager
-    def solving(self, request: ImageRequest, *, session: str) -> Iterator["Solving"]:
+    def solving(self, request: ImageRequest, *, session: str, line: Line) -> Iterator["Solving"]:
         """Have an image built from a session's folders, and yield what is told of it.
 
         Raises BuildFailedError, DiskFullError, EngineUnavailableError.
         """
-        with self.client(request.limit) as client:
+        with self.client(request.limit, line) as client:
             try:
                 answer = client.post(
                     _url(client, "build"),
@@ -216,16 +217,19 @@ class Daemon:
         return unreachable(self.door, error, then="push again")
 
     @contextmanager
-    def client(self, limit: float) -> Iterator[APIClient]:
-        """Yield a connection on which Docker may be silent for `limit` seconds."""
+    def client(self, limit: float, line: Line | None = None) -> Iterator[APIClient]:
+        """Yield a connection on which Docker may be silent for `limit` seconds, and which is one of `line`."""
         address = kwargs_from_env(environment=self._environ)
         self.knock()
         try:
-            client = APIClient(version=self._version, timeout=int(limit), **address)
+            client = APIClient(version=self._version, timeout=_ASK_LIMIT, **address)
         except (DockerException, RequestException, OSError) as error:
             raise self._unavailable(error) from error
         with client:
             self._version = str(client.api_version)
+            client.timeout = int(limit)
+            if line is not None:
+                client.mount(client.base_url, LineAdapter(line, self.door))
             try:
                 yield client
             except BaseException:
@@ -252,11 +256,6 @@ class Solving:
         for line in self._answer.iter_lines(_BLOCK):
             if line:
                 yield json.loads(line)
-
-    def hang_up(self) -> None:
-        """Ask no more; whoever reads wakes up. For any thread, at any time."""
-        with suppress(ValueError, RuntimeError, OSError):
-            self._answer.raw.shutdown()
 
 
 def _parameters(request: ImageRequest, session: str) -> dict[str, str]:

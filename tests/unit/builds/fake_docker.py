@@ -1,9 +1,9 @@
-"""A daemon of a few answers, on a socket of its own."""
+"""A daemon of a few answers, on a socket of its own. It takes a session and asks nothing of it."""
 
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
@@ -17,7 +17,7 @@ class _Server(ThreadingMixIn, UnixStreamServer):
 
 
 class FakeDocker:
-    """Answers each path below its version by what is called for it, else by an empty object, and keeps what it was asked."""
+    """Answers each path below its version by what is called for it, else by an empty object, and keeps what it was asked. None is no such image."""
 
     def __init__(self, path: Path, answers: Answers, *, api: str) -> None:
         self.environ = {"DOCKER_HOST": f"unix://{path}"}
@@ -48,15 +48,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
+        if path == "/session":
+            self.send_response(101)
+            self.end_headers()
+            self.rfile.read()
+            return
         versioned = path.startswith("/v1.")
         self.docker.asked.append(self.path)
         answer = self.docker.answers.get("/" + path.split("/", 2)[2] if versioned else path, dict)
-        body = json.dumps(answer()).encode()
-        self.send_response(200)
+        said = answer()
+        body = json.dumps({"message": "No such image"} if said is None else said).encode()
+        self.send_response(404 if said is None else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(OSError):  # whoever asked may have hung up
+            self.end_headers()
+            self.wfile.write(body)
 
     do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server calls
 
