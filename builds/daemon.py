@@ -25,8 +25,9 @@ from paas.errors import EngineUnavailableError, PaasError
 
 _ASK_LIMIT = 30
 """Seconds that Docker may take to answer a question; a build has its own limit."""
-_REMOVE_LIMIT = 600
-"""Seconds that Docker may take to remove an image or a part of the build cache: gigabytes take it minutes."""
+_REMOVE_LIMIT = 100
+"""Seconds that Docker may take to remove an image or a part of the build cache: gigabytes take it a minute or more. The
+server's end waits for it, and `mini server stop` for that, 120 s."""
 _PING_LIMIT = 5
 """Seconds that Docker may take to show that it is there, before anything is asked of it."""
 _PULL_LIMIT = 120
