@@ -125,10 +125,10 @@ class Daemon:
             for each in listed
         ]
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str, *, limit: float = _REMOVE_LIMIT) -> bool:
         """Remove a tag, and its image where that was the last one; return whether it did, since one that a container
-        still uses stays."""
-        with self._asking(_REMOVE_LIMIT) as client:
+        still uses stays. Docker may take `limit` seconds for it."""
+        with self._asking(limit) as client:
             try:
                 client.remove_image(name)
             except APIError as error:

@@ -148,7 +148,7 @@ class ImageBuilder:
         if task.done():
             task.exception()
         with suppress(EngineUnavailableError):
-            await in_thread(self._daemon.remove, request.tag)
+            await in_thread(self._daemon.remove, request.tag, limit=_STOP_LIMIT)
 
     def _made(self, id: str, request: ImageRequest, recipe: Recipe) -> Image:
         found = self._daemon.find(id)

@@ -23,10 +23,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     its worker: interrupted from outside, its fixtures would wait for it for ever, and so would the whole run."""
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-            marker = item.get_closest_marker("timeout")
-            limit = float(marker.args[0] if marker else config.getini("timeout"))
-            item.obj = _cancelled_after(_OF_ITS_LIMIT * limit, item.obj)
-            item.add_marker(pytest.mark.timeout(limit, method="thread"), append=False)
+            limit = _limit_of(item, config)
+            if limit:
+                item.obj = _cancelled_after(_OF_ITS_LIMIT * limit, item.obj)
+                item.add_marker(pytest.mark.timeout(limit, method="thread"), append=False)
+
+
+def _limit_of(item: pytest.Function, config: pytest.Config) -> float:
+    """Return the seconds that pytest-timeout gives a test; 0 is no limit."""
+    if marker := item.get_closest_marker("timeout"):
+        return float(marker.args[0])
+    given = config.getoption("timeout")
+    return float(config.getini("timeout") if given is None else given)
 
 
 def _cancelled_after(limit: float, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

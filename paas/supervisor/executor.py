@@ -198,6 +198,8 @@ class Executor:
         await self._end(instance, seen, ending, cause=cause)
 
     async def _end(self, instance: Instance, seen: Exit, ending: Ending, *, cause: str) -> None:
+        if instance.id not in self._seen.instances:  # a one-off that was ended where it is attached
+            return
         crashed = ending is Ending.CRASHED
         stored = f"{CRASH}{cause}" if crashed else cause
         ended = partial(self._store.instances.ended, instance.id, seen.status, cause=stored)

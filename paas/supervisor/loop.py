@@ -129,11 +129,8 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._probes.close()
-        await self._one_offs.close()
-        if keep_apps:
-            await self._executor.close()
-        else:
-            await self._executor.stop_all("the server was stopped")
+        instances = self._executor.close() if keep_apps else self._executor.stop_all("the server was stopped")
+        await asyncio.gather(self._one_offs.close(), instances)
 
     def nudge(self) -> None:
         """Say that the store has changed: look now."""

@@ -36,7 +36,7 @@ DETACHED = "run on its own"
 _NOWHERE = Path("/dev/null")
 _RETRY = 1.0
 _SOON = 5.0
-"""How long, in seconds, somebody whose one-off did not start waits for what is left of it to be removed."""
+"""How long, in seconds, what is left of a one-off is waited for where it did not start, or where the engine is silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,8 @@ class OneOffs:
     async def close(self) -> None:
         """Let go of the time limits, and of what does not end; what runs detached is left as it is."""
         if self._endings:
-            await asyncio.wait(self._endings, timeout=self._stop_limit)
+            is_silent = await self._engine.silence() is not None
+            await asyncio.wait(self._endings, timeout=_SOON if is_silent else self._stop_limit)
         tasks = [*self._limits, *self._endings]
         for task in tasks:
             task.cancel()

@@ -98,6 +98,8 @@ class DockerAttachment:
             await self._insist(self._leave)
         finally:
             self._stream.close()
+            self._ended.cancel()  # where its end was not waited for
+            await asyncio.wait([self._ended])
             self._watch.close()
 
     async def output(self) -> AsyncIterator[bytes]:

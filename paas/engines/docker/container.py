@@ -65,11 +65,11 @@ class LiveContainer:
 
     async def stop(self, *, grace: float) -> ExitStatus:
         """End it as the engine's contract says. A second call can shorten the grace, and ends with the first."""
-        begins = self._stopping is None or _has_failed(self._stopping)
-        # One that broke off, as the daemon was silent, does not shorten the grace of the next.
-        earlier = math.inf if begins else self._deadline
-        self._deadline = min(earlier, self._clock.monotonic() + grace)
-        if self._stopping is None or begins:
+        if self._stopping is not None and _has_failed(self._stopping):
+            # It broke off, as the daemon was silent: that is not to shorten the grace of this one.
+            self._stopping, self._deadline = None, math.inf
+        self._deadline = min(self._deadline, self._clock.monotonic() + grace)
+        if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop())
         await asyncio.shield(self._stopping)
         await asyncio.wait([self._output])

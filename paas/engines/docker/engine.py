@@ -58,7 +58,8 @@ class DockerEngine:
         self._listener: ExitListener | None = None
         self._starting: dict[InstanceId, asyncio.Task[ContainerIdentity]] = {}
         self._unsure: dict[InstanceId, InstanceSpec] = {}
-        """What was begun and neither runs for sure nor is gone for sure: the daemon did not answer in between."""
+        """What was begun and neither runs for sure nor is gone for sure: the daemon did not answer in between. A container that
+        it makes only after it was asked is left to the next `recover`."""
         self._containers: dict[InstanceId, LiveContainer] = {}
         self._apps: dict[InstanceId, AppId] = {}
         self._images: dict[str, ImageConfig] = {}
@@ -215,9 +216,8 @@ class DockerEngine:
         making = asyncio.ensure_future(self._daemon.create(containers.container_name(spec), config))
         try:
             return await asyncio.shield(making)
-        except (
-            asyncio.CancelledError
-        ):  # the daemon makes it all the same: who looks for it next is to find it
+        except asyncio.CancelledError:
+            # The daemon makes it all the same, and whoever looks for it next is to find it.
             await asyncio.wait([making])
             raise
 

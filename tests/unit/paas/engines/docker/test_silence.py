@@ -191,7 +191,7 @@ async def test_the_number_of_a_thread_of_this_machine_is_no_containers_process()
         numbers.append(threading.get_native_id())
         done.wait()
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
 
     async def begun() -> bool:
