@@ -1,5 +1,6 @@
 """The docker engine keeps every line once and takes nothing for dead, whoever is killed, cut off or silent."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -234,6 +235,7 @@ def dockerd(folder: Path) -> Iterator[OwnDockerd]:
     own.start()
     yield own
     own.close()
+    gc.collect()  # here, where what it finds is ignored, and not during a test that comes later
 
 
 # Docker's SDK leaves a socket to the collector when it cannot connect.
