@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -30,15 +32,14 @@ def alive(pid: int) -> bool:
 def processes(*words: str) -> list[int]:
     """Return the processes that have all these words on their command line, those in containers too."""
     wanted = {word.encode() for word in words}
-    numbers = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-    return [pid for pid in numbers if wanted <= set(_command_line(pid)) and alive(pid)]
+    return [pid for pid, line in command_lines() if wanted <= set(line.split(b"\0")) and alive(pid)]
 
 
-def _command_line(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return []
+def command_lines() -> Iterator[tuple[int, bytes]]:
+    """Yield the pid and the command line, each word ended by a NUL, of every process there is."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield int(process.name), (process / "cmdline").read_bytes()
 
 
 def free_port() -> int:

@@ -9,7 +9,6 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 
 from tests.dockerd import PYTHON, docker
 from tests.e2e.harness import BIN, Mini, Repository, kill
+from tests.e2e.machine import command_lines
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.only("docker", why="it is about containers")
@@ -126,11 +126,8 @@ def test_a_config_value_is_in_the_environment_of_instances_and_nowhere_else(
 def _watch_commands(seen: list[str], over: threading.Event) -> None:
     """Gather the arguments of all that runs on this machine and knows the canary."""
     while not over.is_set():
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                arguments = entry.read_bytes().decode(errors="replace")
-            except OSError:
-                continue
+        for _, line in command_lines():
+            arguments = line.decode(errors="replace")
             # The command line that a person typed is their own.
             if CANARY in arguments and "config\0set" not in arguments:
                 seen.append(arguments)
