@@ -230,6 +230,7 @@ class Daemon:
             self._version = str(client.api_version)
             client.timeout = int(limit)
             if line is not None:
+                client.get_adapter(client.base_url).close()  # only the version was asked by it
                 client.mount(client.base_url, LineAdapter(line, self.door))
             try:
                 yield client

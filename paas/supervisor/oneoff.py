@@ -137,8 +137,8 @@ class OneOffs:
 
     async def close(self) -> None:
         """Let go of the time limits, and of what does not end; what runs detached is left as it is."""
-        if self._endings:
-            is_silent = await self._engine.silence() is not None
+        is_silent = bool(self._endings) and await self._engine.silence() is not None
+        if self._endings:  # still: the engine was asked meanwhile
             await asyncio.wait(self._endings, timeout=_SOON if is_silent else self._stop_limit)
         tasks = [*self._limits, *self._endings]
         for task in tasks:
@@ -206,7 +206,7 @@ class OneOffs:
         try:
             await self._engine.stop(instance.id, grace=0)
             within = _SOON
-        except EngineUnavailableError:
+        except PaasError:
             within = 0.0
         work = self._undone(instance, cause, attachment)
         with suppress(PaasError):
