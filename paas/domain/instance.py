@@ -88,10 +88,19 @@ class Instance:
     restarts: int = 0
     streak: int = 0
     one_off: bool = False
+    time_limit: float | None = None
+    """Seconds after it came up at which it is stopped; None for what runs on and on."""
 
     @property
     def name(self) -> str:
         return f"{self.type}.{self.index}"
+
+    @property
+    def ends_monotonic(self) -> float | None:
+        """When its time limit is over; None where it has none."""
+        if self.time_limit is None:
+            return None
+        return (self.up_monotonic or self.started_monotonic) + self.time_limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Instances:
         streak: int,
         one_off: bool,
         boot_id: str,
+        time_limit: float | None = None,
         avoid_ports: Collection[int] = (),
         is_free: Callable[[int], bool] = lambda _: True,
     ) -> Instance:
@@ -70,6 +71,7 @@ class Instances:
                     restarts=restarts,
                     streak=streak,
                     one_off=one_off,
+                    time_limit=time_limit,
                 )
             )
             return _by_id(connection, id)
@@ -78,8 +80,8 @@ class Instances:
         """Record who the instance is, once it was started; raises NotFoundError, or ConflictError once it ended."""
         return self._change(id, {"identity": encode_identity(identity)})
 
-    def up(self, id: InstanceId, *, address: str | None) -> Instance:
-        """Record that it is healthy, and where the router finds it; raises as `identified` does."""
+    def up(self, id: InstanceId, *, address: str | None = None, cause: str = "healthy") -> Instance:
+        """Record that it is up, why, and where the router finds it; raises as `identified` does."""
         return self._change(
             id,
             {
@@ -87,7 +89,7 @@ class Instances:
                 "address": address,
                 "up_at": rfc3339(self._clock.now()),
                 "up_monotonic": self._clock.monotonic(),
-                "cause": "healthy",
+                "cause": cause,
             },
         )
 
@@ -208,4 +210,5 @@ def _instance_from(row: RowMapping) -> Instance:
         restarts=row["restarts"],
         streak=row["streak"],
         one_off=bool(row["one_off"]),
+        time_limit=row["time_limit"],
     )

@@ -3,7 +3,7 @@
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.types import Float
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The newest migration: `user_version` of a database that is up to date."""
 
 APPLICATION_ID = 0x6D696E69
@@ -93,6 +93,7 @@ instances = Table(
     *_whole("exit_code", "out_of_memory"),
     *_text("cause"),
     *_whole("restarts", "streak", "one_off"),
+    Column("time_limit", Float),
 )
 
 events = Table("events", _metadata, *_whole("id"), *_text("at", "kind", "app", "actor", "cause", "details"))

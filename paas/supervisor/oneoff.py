@@ -14,7 +14,7 @@ from paas.domain.app import App
 from paas.domain.config import checked
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, InstanceId
-from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec, InstanceState
+from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec
 from paas.domain.names import ProcessType
 from paas.domain.release import Release
 from paas.engines.base import Attachment, TerminalSize
@@ -90,7 +90,6 @@ class OneOffs:
         self._journal = Journal(parts.store, parts.lines)
         self._numbers: set[tuple[AppId, ProcessType, int]] = set()
         self._stop_limit = stop_limit
-        self._limits: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
 
     async def attach(self, run: Run, *, terminal: TerminalSize | None) -> OneOff:
@@ -118,34 +117,29 @@ class OneOffs:
         return OneOff(running, attached, leave=leave)
 
     async def detach(self, run: Run, *, timeout: float | None) -> Instance:
-        """Return the one-off, running with nobody attached; after `timeout` seconds it is stopped."""
-        instance = await self._begin(run, cause=DETACHED)
+        """Return the one-off, running with nobody attached; after `timeout` seconds the supervisor stops it."""
+        instance = await self._begin(run, cause=DETACHED, time_limit=timeout)
         try:
             fifo = await self._lines.collect(
                 id=instance.id, app=instance.app, instance=instance.name, version=instance.version
             )
             identity = await self._engine.start(await self._spec(run, instance, output=fifo))
-            running = await self._runs(run, instance, identity, cause=DETACHED)
+            return await self._runs(run, instance, identity, cause=DETACHED)
         except BaseException as error:
             await self._abandon(instance, str(error) or "it was cancelled")
             raise
-        if timeout is not None:
-            task = asyncio.create_task(self._limit(running.id, timeout), name=f"limit of {running.name}")
-            self._limits.add(task)
-            task.add_done_callback(self._limits.discard)
-        return running
 
     async def close(self) -> None:
-        """Let go of the time limits, and of what does not end; what runs detached is left as it is."""
+        """Return once what was attached has ended, and let go of what does not; what runs detached is left as it is."""
         is_silent = bool(self._endings) and await self._engine.silence() is not None
         if self._endings:  # still: the engine was asked meanwhile
             await asyncio.wait(self._endings, timeout=_SOON if is_silent else self._stop_limit)
-        tasks = [*self._limits, *self._endings]
-        for task in tasks:
+        endings = list(self._endings)
+        for task in endings:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*endings, return_exceptions=True)
 
-    async def _begin(self, run: Run, *, cause: str) -> Instance:
+    async def _begin(self, run: Run, *, cause: str, time_limit: float | None = None) -> Instance:
         checked(run.environment)
         number = self._next_number(run)
         self._numbers.add(number)
@@ -164,6 +158,7 @@ class OneOffs:
                 streak=0,
                 one_off=True,
                 boot_id=self._boot_id,
+                time_limit=time_limit,
             )
             self._seen.put(instance, now=self._clock.monotonic())
             self._seen.busy.add(instance.id)
@@ -186,7 +181,7 @@ class OneOffs:
     async def _runs(self, run: Run, instance: Instance, identity: Identity, *, cause: str) -> Instance:
         def runs() -> Instance:
             self._store.instances.identified(instance.id, identity)
-            return self._store.instances.transition(instance.id, InstanceState.UP, cause=cause)
+            return self._store.instances.up(instance.id, cause=cause)
 
         running = await self._journal.record(EventKind.RUN_STARTED, runs, cause=cause, actor=run.actor)
         self._seen.put(running, now=self._clock.monotonic())
@@ -255,7 +250,3 @@ class OneOffs:
         self._seen.busy.discard(instance.id)
         self._wake()
         self._journal.say(over, f"Process ended: {status}")
-
-    async def _limit(self, id: InstanceId, timeout: float) -> None:
-        await self._clock.sleep(timeout)
-        await self._stopped(id)

@@ -6,7 +6,7 @@ Each rule below yields actions, and moments (a float) at which time alone makes 
 2. An instance that its probe found ready is up; other types are once web is, or a second after their start.
 3. A wanted place without a fresh copy gets one: web beside the old copy, other types after it. A crash waits
    its back-off. A candidate's crashed instance is not started again: its deployment fails.
-4. What no place wants goes: web is drained first, the highest number goes first.
+4. What no place wants goes: web is drained first, the highest number goes first. So does a one-off after its time limit.
 5. What ended is cleaned up after; a release that keeps crashing in its first minute is reported, once.
 """
 
@@ -155,8 +155,10 @@ def _retire(moment: Moment, instance: Instance) -> Steps:
         case InstanceState.DRAINING:
             yield from _drain(moment, instance)
         case _ if cause := _surplus(moment, instance):
-            routed = instance.type == WEB and instance.state is InstanceState.UP
+            routed = instance.type == WEB and instance.state is InstanceState.UP and not instance.one_off
             yield plan.DrainInstance(instance, cause) if routed else plan.StopInstance(instance, cause)
+        case _ if (ends := instance.ends_monotonic) is not None:
+            yield ends
 
 
 def _drain(moment: Moment, instance: Instance) -> Steps:
@@ -177,13 +179,20 @@ def _surplus(moment: Moment, instance: Instance) -> str | None:
     if app is None:
         return "the app was destroyed"
     if instance.one_off:
-        return None
+        return _overdue(instance, moment.now)
     wanted = moment.places.get(place_of(instance))
     if wanted is None:
         return _unwanted_because(instance, app)
     if wanted.stopped:
         return "stopped until a restart, a scale or a new release"
     return _replaced(moment, instance, wanted)
+
+
+def _overdue(instance: Instance, now: float) -> str | None:
+    ends = instance.ends_monotonic
+    if ends is None or now < ends:
+        return None
+    return f"its time limit of {instance.time_limit:g} s is over"
 
 
 def _unwanted_because(instance: Instance, app: DesiredApp) -> str:

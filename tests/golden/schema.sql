@@ -130,7 +130,7 @@ CREATE TABLE instances (
     restarts INTEGER NOT NULL,
     streak INTEGER NOT NULL,
     one_off INTEGER NOT NULL CHECK (one_off IN (0, 1))
-) STRICT;
+, time_limit REAL CHECK (time_limit > 0)) STRICT;
 
 CREATE TABLE meta (
     key TEXT NOT NULL PRIMARY KEY,

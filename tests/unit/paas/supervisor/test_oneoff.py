@@ -126,6 +126,17 @@ async def test_a_detached_run_ends_at_its_time_limit(house: House) -> None:
     await house.clock.until(lambda: not house.running(), within=3)
 
 
+async def test_a_time_limit_outlives_the_control_plane_that_was_told_of_it(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    await house.supervisor.detach_run(house.app, release, command="forever", environment={}, timeout=20)
+
+    await house.clock.pass_by(10)
+    await house.restart_control_plane()
+    await house.clock.pass_by(9)
+    assert list(house.running()) == ["run.1"]
+    await house.clock.until(lambda: not house.running(), within=3)
+
+
 async def test_a_time_limit_holds_although_the_engine_was_silent_when_it_ran_out(house: House) -> None:
     release = await house.deploy({"worker": "work"})
     await house.supervisor.detach_run(house.app, release, command="forever", environment={}, timeout=20)

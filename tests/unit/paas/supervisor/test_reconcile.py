@@ -221,6 +221,18 @@ CASES: dict[str, Case] = {
             exits={an_instance(V1, "run.1").id: Exit(ExitStatus(0), NOW)},
         ),
     ),
+    "a one-off may run until its time limit": (
+        desire(V1),
+        observe(WEB_1, an_instance(V1, "run.1", one_off=True, time_limit=200)),
+    ),
+    "a one-off is stopped at its time limit, one of type web too, which is no route": (
+        desire(V1),
+        observe(
+            WEB_1,
+            an_instance(V1, "run.1", one_off=True, time_limit=20),
+            an_instance(V1, "web.1", one_off=True, time_limit=20, copy="b"),
+        ),
+    ),
     "a release without a build starts nothing": (desire(a_release(1, built=False)), observe()),
     "what ended is cleaned up after": (desire(V1), replace(observe(WEB_1), leftovers={WEB_2.id: WEB_2})),
     "all is well": (desire(V1, web=2, worker=1), observe(WEB_1, WEB_2, WORKER_1)),

@@ -52,6 +52,7 @@ def an_instance(
     copy: str = "a",
     identified: bool = True,
     one_off: bool = False,
+    time_limit: float | None = None,
 ) -> Instance:
     kind, _, index = name.partition(".")
     up = state is not InstanceState.STARTING
@@ -74,6 +75,7 @@ def an_instance(
         restarts=restarts,
         streak=streak,
         one_off=one_off,
+        time_limit=time_limit,
     )
 
 
