@@ -1,14 +1,17 @@
 """One-offs over a real store and an engine that is acted out."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Never
 
 import pytest
 
+from paas.domain.ids import InstanceId
 from paas.domain.instance import ExitStatus, Identity, InstanceSpec
 from paas.domain.names import RELEASE, RUN, ProcessType
 from paas.domain.release import Release
-from paas.errors import ArtifactGoneError, EngineUnavailableError, InvalidError
+from paas.errors import ArtifactGoneError, DiskFullError, EngineUnavailableError, InvalidError
 from paas.supervisor.loop import OneOff
 from paas.testing.behaviour import Behaviour
 from tests.eventually import eventually_async
@@ -180,3 +183,62 @@ async def test_a_detached_run_lives_through_a_restart_and_an_attached_one_does_n
     await house.restart_control_plane()
 
     assert house.running() == {"run.2": detached.id}
+
+
+async def test_a_run_whose_beginning_cannot_be_written_down_is_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = await house.deploy({"worker": "work"})
+
+    def up(*_: object, **__: object) -> Never:
+        raise DiskFullError("No space is left.")
+
+    with monkeypatch.context() as full:
+        full.setattr(house.store.instances, "up", up)
+        with pytest.raises(DiskFullError):
+            await _attach(house, release, "shell")
+
+    assert house.running() == {}
+    assert house.store.instances.living() == []
+
+
+async def test_a_server_that_stops_ends_runs_and_apps_side_by_side_and_waits_for_both(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    house.scale(worker=1)
+    await house.clock.until(lambda: "worker.1" in house.running())
+    run = await _attach(house, release, "shell")
+    may_end = _hold_stops_of(house, run.id)
+
+    async def be_attached() -> None:
+        async with run:
+            await asyncio.Event().wait()
+
+    caller = asyncio.create_task(be_attached())
+    await asyncio.sleep(0)
+    caller.cancel()
+    stopping = asyncio.create_task(house.supervisor.stop(keep_apps=False))
+
+    async def only_the_run_is_left() -> bool:
+        return list(house.running()) == ["run.1"]
+
+    await eventually_async(only_the_run_is_left)
+    assert not stopping.done()
+
+    may_end.set()
+    await stopping
+    assert house.running() == {}
+    assert house.store.instances.living() == []
+    await asyncio.wait([caller])
+
+
+def _hold_stops_of(house: House, held: InstanceId) -> asyncio.Event:
+    """Let the engine's stops of one instance take until the event that is returned."""
+    may_end, stop = asyncio.Event(), house.engine.stop
+
+    async def stop_when_it_may(id: InstanceId, *, grace: float) -> ExitStatus:
+        if id == held:
+            await may_end.wait()
+        return await stop(id, grace=grace)
+
+    house.engine.stop = stop_when_it_may  # type: ignore[method-assign]
+    return may_end
