@@ -16,6 +16,8 @@ async def recover(store: Store, outputs: Outputs) -> None:
     for build in await in_thread(store.builds.running):
         await in_thread(store.builds.fail, build.id, state=BuildState.FAILED, reason=RESTARTED)
     for deployment in await in_thread(store.deployments.open):
+        output = await outputs.reopen(deployment.id)  # first: who follows it meanwhile is to hear this
+        output.error(f"{RESTARTED[0].upper()}{RESTARTED[1:]}; nothing was changed.")
         await in_thread(
             store.deployments.fail,
             deployment.id,
@@ -23,6 +25,4 @@ async def recover(store: Store, outputs: Outputs) -> None:
             code=OperationCancelledError.code,
             reason=RESTARTED,
         )
-        output = await outputs.reopen(deployment.id)
-        output.error(f"{RESTARTED[0].upper()}{RESTARTED[1:]}; nothing was changed.")
         await outputs.close(deployment.id)

@@ -1,7 +1,9 @@
 """The story of a deployment, and every way in which it ends early."""
 
 import asyncio
+from concurrent.futures import Future
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -443,3 +445,23 @@ async def _runs_a_one_off(stage: Stage) -> bool:
 
 async def _serves(stage: Stage, wanted: str) -> bool:
     return stage.serves() == wanted
+
+
+async def test_who_follows_a_deployment_while_a_crash_is_recovered_from_hears_of_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.push("aaaaaaa")
+    deployment = stage.store.deployments.begin(stage.app.id, kind=DeploymentKind.PUSH, actor="me")
+    loop, fail = asyncio.get_running_loop(), stage.store.deployments.fail
+    heard: list[Future[list[str]]] = []
+
+    def fail_and_follow(*args: Any, **details: Any) -> object:
+        failed = fail(*args, **details)
+        heard.append(asyncio.run_coroutine_threadsafe(stage.output(deployment), loop))
+        return failed
+
+    monkeypatch.setattr(stage.store.deployments, "fail", fail_and_follow)
+    await stage.deployer.recover()
+
+    (lines,) = heard
+    assert await asyncio.wrap_future(lines) == ["The control plane was restarted; nothing was changed."]
