@@ -240,6 +240,7 @@ async def _control_plane(
                 repositories=repositories,
                 logs=logs,
                 deployer=deployer,
+                engine=engine,
                 traffic=traffic,
                 settings=settings,
             ),

@@ -105,7 +105,15 @@ class Push:
     async def check(self, app: App, parts: Parts) -> Unchanged | None:
         if self.no_cache:
             return None
-        return await in_thread(self._runs_already, app, parts)
+        runs_already = await in_thread(self._running, app, parts)
+        if runs_already is None:
+            return None
+        current, build = runs_already
+        if build.artifact is None or not await parts.artifacts.has(build.artifact):
+            return None  # what runs cannot be started once more: somebody has removed it
+        return Unchanged(
+            f"{self.commit[:7]} already runs as {current.name}: nothing to build, no new release"
+        )
 
     async def draft(self, app: App, parts: Parts, progress: Progress, /) -> Draft | Unchanged:
         await progress.building()
@@ -130,15 +138,13 @@ class Push:
             output.step(f"Built in {parts.clock.monotonic() - began:.1f} s")
         return build
 
-    def _runs_already(self, app: App, parts: Parts) -> Unchanged | None:
+    def _running(self, app: App, parts: Parts) -> tuple[Release, Build] | None:
+        """Return the release that serves and its build, if that is of this commit, built as it would be now."""
         current = serving(parts.store, app)
         if current is None or current.build is None or current.commit != self.commit:
             return None
-        if parts.store.builds.get_by_id(current.build).builder != parts.builds.builder:
-            return None
-        return Unchanged(
-            f"{self.commit[:7]} already runs as {current.name}: nothing to build, no new release"
-        )
+        build = parts.store.builds.get_by_id(current.build)
+        return (current, build) if build.builder == parts.builds.builder else None
 
     def _description(self) -> str:
         message = " ".join(self.message.split())[:_MESSAGE_LIMIT]

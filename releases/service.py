@@ -12,13 +12,13 @@ from paas.domain.event import EventKind
 from paas.domain.ids import AppId, ReleaseId
 from paas.domain.names import AppName, ProcessType, app_name
 from paas.domain.release import Release
-from paas.errors import InvalidError
+from paas.errors import ArtifactGoneError, EngineUnavailableError, InvalidError
 from paas.settings import Settings
 from paas.store.database import Store
 from paas.threads import in_thread
 from releases import history, rollback, scale
 from releases.deploy import Deployer
-from releases.ports import Logs, Repositories, SupervisorPart
+from releases.ports import Artifacts, Logs, Repositories, SupervisorPart
 from releases.reference import resolve
 from releases.retention import Collected
 from releases.runs import command_of
@@ -41,6 +41,8 @@ _FIRST = (
 _SECOND = ("birch", "brook", "cliff", "dune", "field", "harbour", "lake", "meadow", "river", "stone", "wind")
 
 DESTROY_WAIT = 900.0
+_OVER = ("crashed", "stopped")
+"""States of instances of which nothing runs."""
 
 
 class ReleaseService:
@@ -54,6 +56,7 @@ class ReleaseService:
         repositories: Repositories,
         logs: Logs,
         deployer: Deployer,
+        engine: Artifacts,
         traffic: Traffic,
         settings: Settings,
     ) -> None:
@@ -62,6 +65,7 @@ class ReleaseService:
         self._repositories = repositories
         self._logs = logs
         self._deployer = deployer
+        self._engine = engine
         self._traffic = traffic
         self._settings = settings
 
@@ -101,13 +105,17 @@ class ReleaseService:
         self, app: App, tokens: Sequence[str], *, wait: bool, actor: str
     ) -> dict[ProcessType, int]:
         """Return the new counts of what `tokens` name, with `wait` once that runs; raises InvalidError for a bad
-        token, and then nothing was changed, NotHealthyError where what was added does not come up."""
-        counts = await in_thread(self._scale, app.id, tokens, actor)
+        token, ArtifactGoneError for more of what could not start, and then nothing was changed; NotHealthyError where
+        what was added does not come up."""
+        counts = await in_thread(self._scale, app.id, tokens, actor, await self._loss(app))
         await self._apply(app.id, wait=wait)
         return counts
 
     async def restart(self, app: App, target: str | None, *, wait: bool, actor: str) -> list[str]:
-        """Return the names of the instances that are replaced, with `wait` once they are; all without `target`."""
+        """Return the names of the instances that are replaced, with `wait` once they are; all without `target`. Raises as
+        `scale` does."""
+        if loss := await self._loss(app):
+            raise loss
         names = await in_thread(self._restart, app.id, target, actor)
         await self._apply(app.id, wait=wait)
         return names
@@ -156,16 +164,21 @@ class ReleaseService:
             if self._store.apps.find(AppName(name)) is None:
                 return AppName(name)
 
-    def _scale(self, app: AppId, tokens: Sequence[str], actor: str) -> dict[ProcessType, int]:
+    def _scale(
+        self, app: AppId, tokens: Sequence[str], actor: str, loss: ArtifactGoneError | None
+    ) -> dict[ProcessType, int]:
         with self._store.transaction():
             current = self._store.apps.get_by_id(app).current
             manifest = self._store.releases.get_by_id(current).manifest if current else None
+            before = self._store.formations.get(app)
             counts = scale.scaled(
                 tokens,
-                self._store.formations.get(app),
+                before,
                 types=manifest.procfile.long_running if manifest else (),
                 limit=self._settings.max_instances_per_type,
             )
+            if loss and any(count > before.get(name, 0) for name, count in counts.items()):
+                raise loss
             self._store.formations.set(app, counts)
             details = {str(name): count for name, count in counts.items()}
             self._tell(EventKind.FORMATION_SCALED, app, actor, " ".join(tokens), **details)
@@ -192,6 +205,24 @@ class ReleaseService:
 
     def _serving(self, app: AppId) -> Release:
         return resolve(self._store, self._store.apps.get_by_id(app), "@")
+
+    async def _loss(self, app: App) -> ArtifactGoneError | None:
+        """Return what to raise where nothing of the app runs and its artifact is gone: while something does, an image is
+        in use and stays. An engine that does not answer knows of no loss."""
+        seen = self._supervisor.instances(app.id)
+        if app.current is None or any(each.state not in _OVER for each in seen):
+            return None
+        release = await in_thread(self._store.releases.get_by_id, app.current)
+        if release.build is None:
+            return None
+        build = await in_thread(self._store.builds.get_by_id, release.build)
+        try:
+            await rollback.verify(self._engine, build, release)
+        except ArtifactGoneError as error:
+            return error
+        except EngineUnavailableError:
+            pass
+        return None
 
     async def _apply(self, app: AppId, *, wait: bool) -> None:
         self._supervisor.nudge()

@@ -42,17 +42,18 @@ Identity = ProcessIdentity | ContainerIdentity
 
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
-    """How an instance ended. `code` is None where nobody can know it; a signal is the negative number."""
+    """How an instance ended. `code` is None where nobody can know it; a signal is the negative number. Where memory ran
+    out it was killed for that, or failed after a process of it was."""
 
     code: int | None
     out_of_memory: bool = False
 
     def __str__(self) -> str:
-        if self.out_of_memory:
-            return "out of memory"
         if self.code is None:
-            return "exit unknown"
-        return f"signal {-self.code}" if self.code < 0 else f"exit {self.code}"
+            return "out of memory" if self.out_of_memory else "exit unknown"
+        if self.code < 0:
+            return "out of memory" if self.out_of_memory else f"signal {-self.code}"
+        return f"exit {self.code}, out of memory" if self.out_of_memory else f"exit {self.code}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,9 @@ class Waiting:
 
 def _not_healthy(release: Release, broken: Ended) -> NotHealthyError:
     instance = broken.instance
+    if instance.identity is None:
+        reason = instance.cause.partition(": ")[2]
+        return NotHealthyError(f"{instance.name} of {release.name} could not be started. {reason}")
     if instance.cause.endswith(str(instance.exit)) and instance.up_at is None:
         happened = f"ended ({instance.exit}) before it was healthy"
     else:

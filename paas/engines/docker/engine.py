@@ -54,7 +54,7 @@ class DockerEngine:
         self._clock = clock
         self._daemon = daemon or Daemon()
         self._networks = Networks(self._daemon, home_id=home_id)
-        self._limits = Limits(memory_mib=settings.instance_memory)
+        self._limits = Limits(memory_mib=settings.instance_memory, stop_grace=settings.stop_grace)
         self._listener: ExitListener | None = None
         self._starting: dict[InstanceId, asyncio.Task[ContainerIdentity]] = {}
         self._unsure: dict[InstanceId, InstanceSpec] = {}

@@ -1,5 +1,6 @@
 """What a container is made of, as values in the words of Docker's API. Pure: nothing here talks to a daemon."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ class Limits:
 
     memory_mib: int = 0
     pids: int = PIDS_LIMIT
+    stop_grace: float = 30.0
+    """Seconds that it has to end where it is not mini that stops it: the daemon's own shutdown, `docker stop`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,13 @@ def instance_config(
             "Config": {"max-size": LOG_FILE_SIZE, "max-file": LOG_FILES},
         },
     }
+    config = {**base, "StopTimeout": math.ceil(limits.stop_grace), "HostConfig": host}
     port = port_of(spec)
     if not (place.published and port):
-        return {**base, "HostConfig": host}
+        return config
     inside = f"{port}/tcp"
     bindings = {inside: [{"HostIp": LOOPBACK, "HostPort": ""}]}
-    return {**base, "ExposedPorts": {inside: {}}, "HostConfig": {**host, "PortBindings": bindings}}
+    return {**config, "ExposedPorts": {inside: {}}, "HostConfig": {**host, "PortBindings": bindings}}
 
 
 def one_off_config(

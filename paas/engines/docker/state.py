@@ -127,10 +127,11 @@ class Network:
 
 
 def exit_status(code: int, *, out_of_memory: bool) -> ExitStatus:
-    """Return how a container ended, of its code: its init says 128 + N of a signal N, as a shell does."""
+    """Return how a container ended, of its code: its init says 128 + N of a signal N, as a shell does. Lack of memory
+    may have killed a process of it that is not the first one, which then failed in its own way."""
     signalled = _SIGNALS_FROM < code <= _SIGNALS_TO
     number = _SIGNALS_FROM - code if signalled else code
-    return ExitStatus(number, out_of_memory=out_of_memory and number == _KILL)
+    return ExitStatus(number, out_of_memory=out_of_memory and (number == _KILL or number > 0))
 
 
 def container_of(answer: ContainerJson) -> ContainerState:

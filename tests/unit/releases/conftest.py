@@ -106,6 +106,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         repositories=repositories,
         logs=logs,
         deployer=deployer,
+        engine=builds,
         traffic=traffic,
         settings=settings,
     )

@@ -69,7 +69,7 @@ class FakeBuilds:
         quarantine: Quarantine | None = None,
     ) -> Build:
         earlier = self.store.builds.reusable(app.id, commit=commit, builder=self.builder)
-        if earlier and not no_cache:
+        if earlier and earlier.artifact not in self.gone and not no_cache:
             return earlier
         build = self.store.builds.begin(app.id, commit=commit, ref=ref, builder=self.builder, actor=actor)
         output("fetching what it needs")

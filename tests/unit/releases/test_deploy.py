@@ -85,6 +85,13 @@ async def test_what_runs_already_is_not_built_again(stage: Stage) -> None:
     assert len(stage.store.builds.list(stage.app.id)) == len(stage.versions()) == 1
 
 
+async def test_what_runs_already_is_built_again_once_its_artifact_was_removed(stage: Stage) -> None:
+    await stage.push("aaaaaaa")
+    stage.builds.gone.update(artifact for _, _, artifact in stage.store.builds.artifacts())
+    await stage.push("aaaaaaa")
+    assert stage.serves() == "v2: Deploy aaaaaaa"
+
+
 async def test_without_the_cache_what_runs_already_is_built_and_released_again(stage: Stage) -> None:
     await stage.push("aaaaaaa")
     await stage.push("aaaaaaa", no_cache=True)

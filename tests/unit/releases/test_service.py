@@ -117,6 +117,22 @@ async def test_an_instance_that_is_not_there_is_named_with_those_that_are(stage:
         await stage.service.stop_instance(stage.app, "web", actor="me")
 
 
+async def test_more_of_what_is_gone_is_refused_and_nothing_is_changed(stage: Stage) -> None:
+    await stage.push("aaaaaaa")
+    await stage.service.scale(stage.app, ["worker=1"], wait=True, actor="me")
+    stage.builds.gone.update(artifact for _, _, artifact in stage.store.builds.artifacts())
+    app = stage.store.apps.get_by_id(stage.app.id)
+    for change in (
+        stage.service.scale(app, ["worker=2"], wait=True, actor="me"),
+        stage.service.restart(app, None, wait=True, actor="me"),
+    ):
+        with pytest.raises(ArtifactGoneError, match="aaaaaaa again"):
+            await change
+    assert stage.store.formations.get(app.id)[WORKER] == 1
+    await stage.service.scale(app, ["web=0", "worker=0"], wait=True, actor="me")
+    assert stage.store.formations.get(app.id) == {WEB: 0, WORKER: 0}
+
+
 # -- history -------------------------------------------------------------------------------------------------------
 
 

@@ -78,6 +78,7 @@ class Town:
             repositories=FakeRepositories(),
             logs=FakeLogs(),
             deployer=self.deployer,
+            engine=self.engine,
             traffic=Traffic(
                 store=self.store, supervisor=self.supervisor, settings=self.settings, clock=self.clock
             ),

@@ -105,15 +105,22 @@ async def test_a_long_output_is_whole_when_its_instance_ends_at_once(stage: Dock
     assert await until_told(stage, spec.id) == ExitStatus(0)
 
 
-async def test_an_instance_without_memory_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        pytest.param("exec python3 -c '{takes}'", ExitStatus(-9, out_of_memory=True), id="the command"),
+        pytest.param("python3 -c '{takes}' || exit 3", ExitStatus(3, out_of_memory=True), id="a child of it"),
+    ],
+)
+async def test_an_instance_without_memory_says_so(tmp_path: Path, command: str, status: ExitStatus) -> None:
     stage = DockerStage(tmp_path)
     settings = replace(stage.settings, instance_memory=64)
     stage.engine = DockerEngine(settings, home_id=stage.home_id, clock=SystemClock())
     stage.engine.on_exit(lambda id, status: stage.exits.append((id, status)))
     await stage.engine.recover({})
-    spec = stage.command("exec python3 -c 'x = bytearray(1 << 29)'")
+    spec = stage.command(command.format(takes="x = bytearray(1 << 29)"))
     await stage.engine.start(spec)
-    assert await until_told(stage, spec.id) == ExitStatus(-9, out_of_memory=True)
+    assert await until_told(stage, spec.id) == status
     await stage.close()
 
 

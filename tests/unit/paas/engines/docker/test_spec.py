@@ -139,6 +139,10 @@ def test_memory_is_limited_with_its_swap() -> None:
     assert host["Memory"] == host["MemorySwap"] == 256 * 1024 * 1024
 
 
+def test_what_else_stops_it_is_told_of_its_grace() -> None:
+    assert made(limits=Limits(stop_grace=2.5))["StopTimeout"] == 3
+
+
 @pytest.mark.parametrize("command", [" ", "echo a\0b"], ids=["blank", "NUL"])
 def test_a_command_that_nothing_can_run_is_refused(command: str) -> None:
     with pytest.raises(InvalidError):

@@ -45,7 +45,9 @@ def test_a_container_is_read() -> None:
         pytest.param(0, False, ExitStatus(0), id="in order"),
         pytest.param(143, False, ExitStatus(-15), id="by a signal"),
         pytest.param(137, False, ExitStatus(-9), id="killed"),
-        pytest.param(1, True, ExitStatus(1), id="outlived by its leader"),
+        pytest.param(1, True, ExitStatus(1, out_of_memory=True), id="outlived by its leader, which failed"),
+        pytest.param(0, True, ExitStatus(0), id="outlived by its leader"),
+        pytest.param(143, True, ExitStatus(-15), id="ended by a signal, long after"),
         pytest.param(255, False, ExitStatus(255), id="no signal"),
     ],
 )
