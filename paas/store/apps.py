@@ -1,8 +1,9 @@
 """Apps: created, renamed, destroyed. A destroyed one leaves a tombstone; its name is free and its secrets are gone."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from paas.clock import Clock, rfc3339
 from paas.domain.app import App
@@ -62,6 +63,13 @@ class Apps:
         """Return the living apps by name."""
         living = select(apps).where(apps.c.destroyed_at.is_(None)).order_by(apps.c.name)
         return [app_from(row) for row in self._connections.rows(living)]
+
+    def serving_since(self) -> dict[ReleaseId, datetime]:
+        """Return when each release that serves was switched to."""
+        latest = func.max(switches.c.at).label("at")
+        current = (switches.c.app == apps.c.id) & (switches.c.release == apps.c.current)
+        query = select(switches.c.release, latest).join(apps, current).group_by(switches.c.release)
+        return {row["release"]: decode_moment(row["at"]) for row in self._connections.rows(query)}
 
     def rename(self, id: AppId, name: AppName) -> App:
         """Give a living app another name; raises NameTakenError, or NotFoundError once it was destroyed."""

@@ -1,8 +1,9 @@
 """Adoption: at its start the supervisor takes up what an earlier control plane left running. It starts nothing."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
-from paas.domain.ids import InstanceId
+from paas.domain.ids import InstanceId, ReleaseId
 from paas.domain.instance import Instance
 from paas.engines.base import Found
 from paas.supervisor.journal import CRASH
@@ -32,13 +33,17 @@ class Adoption:
     async def run(self) -> None:
         """Adopt what runs, write down what was lost: what should run of it is started again at once.
 
-        Raises EngineUnavailableError where the engine does not answer: nothing is known then, and nothing is lost.
+        Raises EngineUnavailableError where the engine does not answer: what lived is all that is known then, and nothing
+        is lost.
         """
         living = await in_thread(self._store.instances.living)
+        for instance in living:
+            self._seen.put(instance, now=self._clock.monotonic())
         history = await in_thread(self._store.instances.last_ended, boot_id=self._boot_id)
         known = {each.id: each.identity for each in living if each.cause != ATTACHED}
         found = await self._engine.recover(known)
         self._remember(history)
+        self._seen.serving_since = self._on_our_clock(await in_thread(self._store.apps.serving_since))
         for instance in living:
             await self._take(instance, found)
 
@@ -48,6 +53,11 @@ class Adoption:
             ending = Ending.CRASHED if crashed else Ending.STOPPED
             at = over.ended_monotonic or self._clock.monotonic()
             self._seen.ended[place_of(over)] = ended(over, ending, at=at, jitter=self._jitter())
+
+    def _on_our_clock(self, moments: Mapping[ReleaseId, datetime]) -> dict[ReleaseId, float]:
+        """The first minute of a release goes on as if nothing had happened: it may be the way back that was cut off."""
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        return {release: monotonic - (now - at).total_seconds() for release, at in moments.items()}
 
     async def _take(self, instance: Instance, found: Mapping[InstanceId, Found]) -> None:
         if instance.id not in found:

@@ -28,7 +28,7 @@ from paas.supervisor.executor import Executor
 from paas.supervisor.health import Prober
 from paas.supervisor.inspection import CheckResult
 from paas.supervisor.journal import ACTOR
-from paas.supervisor.observations import LONG_AGO, Observations
+from paas.supervisor.observations import Observations
 from paas.supervisor.observed import Exit, Verdict
 from paas.supervisor.oneoff import OneOff, OneOffs, Run
 from paas.supervisor.parts import Parts
@@ -260,12 +260,12 @@ class Supervisor:
 
     async def _pass(self) -> float:
         """Observe, reconcile, execute; return when to look again."""
-        if not self._adopted:
-            await self._adoption.run()
         desired = await self._desired.now()
+        if not self._adopted:
+            await self._adopt(desired)
         await self._observe()
         now = self._clock.monotonic()
-        self._seen.serves(desired, since=now if self._adopted else LONG_AGO)
+        self._seen.serves(desired, since=now)
         self._adopted = True
         plan = reconcile(desired, self._seen.snapshot(), now)
         self._route(desired)  # what has switched is routed before it is written down that the old drains
@@ -275,6 +275,13 @@ class Supervisor:
         finally:  # what is known is shown and routed, also where the store cannot take any more
             self._show(desired)
         return now if plan.is_followed_at_once else plan.look_again or now + LONGEST_PAUSE
+
+    async def _adopt(self, desired: Desired) -> None:
+        """Adopt what runs. Until the engine has said what that is, what lived is shown, and nothing is routed anew."""
+        try:
+            await self._adoption.run()
+        finally:
+            self._shown = Shown(desired, self._seen.snapshot())
 
     def _show(self, desired: Desired) -> None:
         self._probes.keep(desired, self._running())

@@ -10,8 +10,6 @@ from paas.supervisor.moment import ended
 from paas.supervisor.observed import Draining, Ended, Ending, Exit, NotReady, Observed, Verdict
 from paas.supervisor.place import Place, place_of
 
-LONG_AGO = float("-inf")
-
 
 @dataclass(slots=True)
 class Observations:

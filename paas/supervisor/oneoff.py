@@ -23,9 +23,9 @@ from paas.supervisor.attachment import LoggedAttachment
 from paas.supervisor.free_ports import port_is_free
 from paas.supervisor.journal import Journal
 from paas.supervisor.launch import Launch, spec_of
-from paas.supervisor.observed import Ending
+from paas.supervisor.observed import Ending, Exit
 from paas.supervisor.parts import Parts
-from paas.threads import in_thread
+from paas.threads import in_thread, to_its_end
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class OneOffs:
         number = self._next_number(run)
         self._numbers.add(number)
         try:
-            instance = await in_thread(
+            begin = partial(
                 self._store.instances.begin,
                 app=run.app.id,
                 release=run.release,
@@ -160,11 +160,15 @@ class OneOffs:
                 boot_id=self._boot_id,
                 time_limit=time_limit,
             )
+            instance = await to_its_end(begin, undo=self._unbegun)
             self._seen.put(instance, now=self._clock.monotonic())
             self._seen.busy.add(instance.id)
             return instance
         finally:
             self._numbers.discard(number)
+
+    def _unbegun(self, instance: Instance) -> None:
+        self._store.instances.ended(instance.id, ExitStatus(None), cause="it was cancelled")
 
     def _next_number(self, run: Run) -> tuple[AppId, ProcessType, int]:
         living = self._seen.instances.values()
@@ -241,12 +245,18 @@ class OneOffs:
             )
 
     async def _end(self, instance: Instance, status: ExitStatus, *, cause: str) -> None:
+        """Write down how it ended. What the store cannot take now is left to the supervisor, which asks it again."""
         if instance.id not in self._seen.instances:
             return
         ended = partial(self._store.instances.ended, instance.id, status, cause=cause)
-        over = await self._journal.record(EventKind.RUN_ENDED, ended, cause=cause)
-        self._seen.ended_as(over, Ending.STOPPED, at=self._clock.monotonic())
-        self._seen.leftovers[over.id] = over
+        try:
+            over = await self._journal.record(EventKind.RUN_ENDED, ended, cause=cause)
+        except PaasError as error:
+            log.warning("an end is not written down", extra={"instance": instance.id, "error": error.message})
+            self._seen.exited(instance.id, Exit(status, self._clock.monotonic(), reason=cause))
+        else:
+            self._seen.ended_as(over, Ending.STOPPED, at=self._clock.monotonic())
+            self._seen.leftovers[over.id] = over
+            self._journal.say(over, f"Process ended: {status}")
         self._seen.busy.discard(instance.id)
         self._wake()
-        self._journal.say(over, f"Process ended: {status}")

@@ -103,7 +103,9 @@ class FakeEngine:
     def restarted(self) -> "FakeEngine":
         """Return the engine of the next control plane on the same machine."""
         self._listener = None
-        return FakeEngine(self._clock, behaviours=self._behaviours, machine=self.machine)
+        engine = FakeEngine(self._clock, behaviours=self._behaviours, machine=self.machine)
+        engine.available = self.available
+        return engine
 
     # -- the contract ---------------------------------------------------------------------------------------
     def on_exit(self, listener: ExitListener) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Never
+from threading import Event
+from typing import Any, Never
 
 import pytest
 
 from paas.domain.ids import InstanceId
-from paas.domain.instance import ExitStatus, Identity, InstanceSpec
+from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec
 from paas.domain.names import RELEASE, RUN, ProcessType
 from paas.domain.release import Release
 from paas.errors import ArtifactGoneError, DiskFullError, EngineUnavailableError, InvalidError
@@ -200,6 +201,49 @@ async def test_a_run_whose_beginning_cannot_be_written_down_is_ended(
 
     assert house.running() == {}
     assert house.store.instances.living() == []
+
+
+async def test_a_run_whose_end_cannot_be_written_down_is_over_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = await house.deploy({"worker": "work"})
+    house.engine.behave("migrate", Behaviour(exits=0))
+    end = house.store.instances.ended
+
+    def ended_once_more(id: InstanceId, status: ExitStatus, *, cause: str) -> Instance:
+        monkeypatch.undo()
+        raise DiskFullError
+
+    async with await _attach(house, release, "migrate") as run:
+        monkeypatch.setattr(house.store.instances, "ended", ended_once_more)
+        assert await run.attachment.wait() == ExitStatus(0)
+
+    await house.clock.until(lambda: not house.store.instances.living())
+    assert house.store.instances.ended == end
+    assert house.store.instances.list(house.app.id)[-1].exit == ExitStatus(0)
+
+
+async def test_a_run_that_is_cancelled_while_its_beginning_is_written_down_has_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = await house.deploy({"worker": "work"})
+    writing, gate, begin = Event(), Event(), house.store.instances.begin
+
+    def slow(**row: Any) -> Instance:
+        writing.set()
+        gate.wait()
+        return begin(**row)
+
+    monkeypatch.setattr(house.store.instances, "begin", slow)
+    starting = asyncio.create_task(_attach(house, release, "migrate"))
+    await asyncio.to_thread(writing.wait)
+    starting.cancel()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+
+    assert house.store.instances.living() == []
+    assert house.running() == {}
 
 
 async def test_a_server_that_stops_ends_runs_and_apps_side_by_side_and_waits_for_both(house: House) -> None:

@@ -195,6 +195,23 @@ async def test_a_stopped_slot_stays_stopped_until_a_restart(house: House) -> Non
     await house.clock.until(lambda: house.shown() == {"web.1": "up", "web.2": "up"})
 
 
+async def test_what_lived_is_shown_as_unknown_while_a_new_control_plane_hears_nothing_of_the_engine(
+    house: House,
+) -> None:
+    house.scale(web=1)
+    await house.deploy(WEB)
+    (running,) = house.running().values()
+    house.engine.available = False
+
+    await house.restart_control_plane()
+    seen = await house.supervisor.observed(house.app.id)
+    assert [(view.instance.id, view.state.value) for view in seen] == [(running, "unknown")]
+
+    house.engine.available = True
+    await house.clock.until(lambda: house.shown() == {"web.1": "up"})
+    assert list(house.running().values()) == [running]
+
+
 async def test_a_restarted_control_plane_takes_up_what_runs(house: House) -> None:
     house.scale(web=2, worker=1)
     await house.deploy(BOTH)
@@ -234,6 +251,32 @@ async def test_an_end_that_only_the_log_plane_saw_is_told_as_any_other(house: Ho
     assert (shown["web.1"].restarts, shown["web.1"].exit) == (1, ExitStatus(42))
     assert (shown["web.2"].restarts, shown["web.2"].exit) == (0, None)
     assert "Process ended: exit 42" in house.lines.said("web.1")
+
+
+async def test_a_release_that_keeps_crashing_is_told_of_again_by_the_next_control_plane(house: House) -> None:
+    house.scale(worker=1)
+    house.engine.behave("work", Behaviour(exits=1))
+    release = house.release({"worker": "work"}, auto_rollback=True)
+    house.switch(release)
+    await house.clock.until(lambda: len(house.unstable) == 1)
+
+    await house.restart_control_plane()
+
+    await house.clock.until(lambda: len(house.unstable) == 2)
+    assert {told[0] for told in house.unstable} == {release.id}
+
+
+async def test_a_release_that_crashes_after_its_first_minute_is_not_told_of(house: House) -> None:
+    house.scale(worker=1)
+    await house.deploy({"worker": "work"})
+    await house.clock.pass_by(61)
+    await house.restart_control_plane()
+
+    house.engine.behave("work", Behaviour(exits=1))
+    house.engine.crash(house.running()["worker.1"])
+    await house.clock.until(lambda: len(house.specs("worker.1")) >= 5)
+
+    assert house.unstable == []
 
 
 async def test_while_the_engine_is_silent_nothing_is_started_twice(house: House) -> None:
