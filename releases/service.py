@@ -12,7 +12,7 @@ from paas.domain.event import EventKind
 from paas.domain.ids import AppId, ReleaseId
 from paas.domain.names import AppName, ProcessType, app_name
 from paas.domain.release import Release
-from paas.errors import ArtifactGoneError, EngineUnavailableError, InvalidError
+from paas.errors import ArtifactGoneError, EngineUnavailableError, InvalidError, NotFoundError
 from paas.settings import Settings
 from paas.store.database import Store
 from paas.threads import in_thread
@@ -121,8 +121,13 @@ class ReleaseService:
         return names
 
     async def stop_instance(self, app: App, name: str, *, actor: str) -> None:
-        """Stop one instance, such as web.2, and keep it stopped until a restart, a scale or a new release."""
-        await in_thread(self._stop_slot, app.id, scale.instance_name(name), actor)
+        """Stop one instance, such as web.2, and keep it stopped until a restart, a scale or a new release; or end a
+        one-off, such as run.1. Raises InvalidError, NotFoundError."""
+        try:
+            await in_thread(self._stop_slot, app.id, scale.instance_name(name), actor)
+        except NotFoundError:
+            if not await self._supervisor.stop_run(app.id, name, actor=actor):
+                raise
         self._supervisor.nudge()
 
     # -- history ----------------------------------------------------------------------------------------

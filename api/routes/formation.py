@@ -43,9 +43,10 @@ async def restart(app: TheApp, target: schemas.NewRestart, here: Here, by: By) -
 
 @router.post("/instances/{name}/stop", status_code=202)
 async def stop_instance(app: TheApp, name: str, here: Here, by: By) -> schemas.Instance:
-    """Stop one instance and keep it stopped until a restart, a scale or a new release."""
+    """Stop one instance and keep it stopped until a restart, a scale or a new release; a one-off ends."""
+    before = here.supervisor.instances(app.id)
     await here.releases.stop_instance(app, name, actor=by.name)
-    shown = await in_thread(_instances, here, app, here.supervisor.instances(app.id))
+    shown = await in_thread(_instances, here, app, [*here.supervisor.instances(app.id), *before])
     found = next((instance for instance in shown if instance.name == name), None)
     if found is None:
         raise NotFoundError(f"{name} was stopped, and is gone: another change took its place away meanwhile.")

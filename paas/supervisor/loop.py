@@ -38,7 +38,7 @@ from paas.supervisor.reconcile import reconcile
 from paas.supervisor.request import connects
 from paas.supervisor.routing import Publisher, routed_apps
 from paas.supervisor.views import InstanceView, ShownState, unknown, views
-from paas.supervisor.waiting import SLACK, Shown, Waiting
+from paas.supervisor.waiting import Shown, Waiting
 from paas.supervisor.wake import Passes, Wake
 from paas.threads import in_thread
 
@@ -96,7 +96,7 @@ class Supervisor:
             wake=self._wake.ring,
         )
         self._executor = Executor(parts, routing, stop_grace=settings.stop_grace)
-        self._one_offs = OneOffs(parts, stop_limit=settings.stop_grace + SLACK)
+        self._one_offs = OneOffs(parts, stop_grace=settings.stop_grace)
         self._adoption = Adoption(parts, jitter=jitter)
         self._waiting = Waiting(
             shown=lambda: self._shown,
@@ -236,6 +236,10 @@ class Supervisor:
         await self._expect_answers()
         run = Run(app, release, command, type, environment, actor)
         return await self._one_offs.detach(run, timeout=timeout)
+
+    async def stop_run(self, app: AppId, name: str, *, actor: str) -> bool:
+        """Have a one-off such as `run.1` stopped, with the grace; return whether there is one of that name."""
+        return await self._one_offs.stop(app, name, actor=actor)
 
     # -- the loop -------------------------------------------------------------------------------------------------
     async def _run(self) -> None:

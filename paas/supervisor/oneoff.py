@@ -3,6 +3,7 @@ and nothing of them is left behind."""
 
 import asyncio
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from paas.domain.app import App
 from paas.domain.config import checked
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, InstanceId
-from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec
+from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec, InstanceState
 from paas.domain.names import ProcessType
 from paas.domain.release import Release
 from paas.engines.base import Attachment, TerminalSize
@@ -25,6 +26,7 @@ from paas.supervisor.journal import Journal
 from paas.supervisor.launch import Launch, spec_of
 from paas.supervisor.observed import Ending, Exit
 from paas.supervisor.parts import Parts
+from paas.supervisor.waiting import SLACK
 from paas.threads import in_thread, to_its_end
 
 log = logging.getLogger(__name__)
@@ -76,9 +78,9 @@ class OneOff:
 
 class OneOffs:
     """Starts one-offs and gives them their numbers: the lowest that no living one of the app has. It ends them too, on
-    and on where the engine does not answer, and nobody waits for that longer than `stop_limit` seconds."""
+    and on where the engine does not answer, and nobody waits for that much longer than `stop_grace` seconds."""
 
-    def __init__(self, parts: Parts, *, stop_limit: float) -> None:
+    def __init__(self, parts: Parts, *, stop_grace: float) -> None:
         self._store, self._engine, self._lines, self._clock = (
             parts.store,
             parts.engine,
@@ -89,7 +91,8 @@ class OneOffs:
         self._seen, self._wake = parts.observations, parts.wake
         self._journal = Journal(parts.store, parts.lines)
         self._numbers: set[tuple[AppId, ProcessType, int]] = set()
-        self._stop_limit = stop_limit
+        self._stop_grace, self._stop_limit = stop_grace, stop_grace + SLACK
+        self._attached: dict[InstanceId, LoggedAttachment] = {}
         self._endings: set[asyncio.Task[None]] = set()
 
     async def attach(self, run: Run, *, terminal: TerminalSize | None) -> OneOff:
@@ -113,7 +116,7 @@ class OneOffs:
             work = self._left(running, attached)
             await self._see_to(work, name=f"end of {running.name}", within=self._stop_limit)
 
-        attached = LoggedAttachment(attachment, say=say)
+        attached = self._attached[running.id] = LoggedAttachment(attachment, say=say)
         return OneOff(running, attached, leave=leave)
 
     async def detach(self, run: Run, *, timeout: float | None) -> Instance:
@@ -128,6 +131,24 @@ class OneOffs:
         except BaseException as error:
             await self._abandon(instance, str(error) or "it was cancelled")
             raise
+
+    async def stop(self, app: AppId, name: str, *, actor: str) -> bool:
+        """Have the one-off of that name stopped, with the grace; return whether there is one. Who is attached to it hears
+        how it ended."""
+        named = (each for each in self._seen.instances.values() if each.one_off and each.name == name)
+        running = next((each for each in named if each.app == app and each.id not in self._seen.busy), None)
+        if running is None:
+            return False
+        if attached := self._attached.get(running.id):
+            await attached.signal(signal.SIGTERM)
+            work = self._killed_after_the_grace(attached)
+            await self._see_to(work, name=f"stop of {name}", within=0)
+        else:
+            move = partial(self._store.instances.transition, running.id, InstanceState.STOPPING)
+            stopping = await in_thread(move, cause=f"stopped by {actor}")
+            self._seen.put(stopping, now=self._clock.monotonic())
+            self._wake()
+        return True
 
     async def close(self) -> None:
         """Return once what was attached has ended, and let go of what does not; what runs detached is left as it is."""
@@ -196,6 +217,7 @@ class OneOffs:
 
     # -- ending -----------------------------------------------------------------------------------------------
     async def _left(self, running: Instance, attachment: LoggedAttachment) -> None:
+        self._attached.pop(running.id, None)
         await attachment.__aexit__()
         status = await attachment.wait()
         await self._end(running, status, cause=str(status))
@@ -216,6 +238,18 @@ class OneOffs:
             await attachment.__aexit__()
         await self._stopped(instance.id)
         await self._end(instance, ExitStatus(None), cause=cause)
+
+    async def _killed_after_the_grace(self, attached: LoggedAttachment) -> None:
+        ended, sleeping = (
+            asyncio.ensure_future(each) for each in (attached.wait(), self._clock.sleep(self._stop_grace))
+        )
+        try:
+            await asyncio.wait({ended, sleeping}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await attached.signal(signal.SIGKILL)
+        finally:
+            ended.cancel()
+            sleeping.cancel()
 
     async def _stopped(self, id: InstanceId) -> None:
         """Return once an instance is stopped, however long the engine does not answer."""

@@ -204,6 +204,10 @@ class FakeSupervisor:
         if self.unroutable:
             raise self.unroutable
 
+    async def stop_run(self, app: AppId, name: str, *, actor: str) -> bool:
+        self.asked.append(f"stop {name}")
+        return name == "run.1"
+
     async def settled(self, app: AppId, *, within: float) -> None:
         self.asked.append("settled")
 

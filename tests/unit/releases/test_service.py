@@ -117,6 +117,14 @@ async def test_an_instance_that_is_not_there_is_named_with_those_that_are(stage:
         await stage.service.stop_instance(stage.app, "web", actor="me")
 
 
+async def test_a_one_off_is_stopped_as_an_instance_is(stage: Stage) -> None:
+    await stage.push("aaaaaaa")
+    await stage.service.stop_instance(stage.app, "run.1", actor="me")
+    assert stage.supervisor.asked[-1] == "stop run.1"
+    with pytest.raises(NotFoundError, match=r"no instance run\.2"):
+        await stage.service.stop_instance(stage.app, "run.2", actor="me")
+
+
 async def test_more_of_what_is_gone_is_refused_and_nothing_is_changed(stage: Stage) -> None:
     await stage.push("aaaaaaa")
     await stage.service.scale(stage.app, ["worker=1"], wait=True, actor="me")

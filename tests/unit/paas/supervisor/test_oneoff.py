@@ -14,7 +14,7 @@ from paas.domain.names import RELEASE, RUN, ProcessType
 from paas.domain.release import Release
 from paas.errors import ArtifactGoneError, DiskFullError, EngineUnavailableError, InvalidError
 from paas.supervisor.loop import OneOff
-from paas.testing.behaviour import Behaviour
+from paas.testing.behaviour import Behaviour, OnTerm
 from tests.eventually import eventually_async
 from tests.unit.paas.supervisor.house import House, a_house
 
@@ -201,6 +201,29 @@ async def test_a_run_whose_beginning_cannot_be_written_down_is_ended(
 
     assert house.running() == {}
     assert house.store.instances.living() == []
+
+
+async def test_a_detached_run_is_stopped_by_its_name(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    await house.supervisor.detach_run(house.app, release, command="forever", environment={})
+
+    assert await house.supervisor.stop_run(house.app.id, "run.1", actor="me")
+    await house.clock.until(lambda: not house.store.instances.living())
+
+    assert house.running() == {}
+    assert house.store.instances.list(house.app.id)[-1].cause == "stopped by me"
+    assert not await house.supervisor.stop_run(house.app.id, "run.1", actor="me")
+
+
+async def test_an_attached_run_that_ignores_TERM_is_killed_after_the_grace(house: House) -> None:  # noqa: N802 - the signal
+    release = await house.deploy({"worker": "work"})
+    house.engine.behave("deaf", Behaviour(on_term=OnTerm.IGNORE))
+
+    async with await _attach(house, release, "deaf") as run:
+        assert await house.supervisor.stop_run(house.app.id, "run.1", actor="me")
+        await house.clock.pass_by(29)
+        assert list(house.running()) == ["run.1"]
+        assert await house.while_time_passes(run.attachment.wait()) == ExitStatus(-9)
 
 
 async def test_a_run_whose_end_cannot_be_written_down_is_over_all_the_same(
