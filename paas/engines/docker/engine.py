@@ -115,7 +115,7 @@ class DockerEngine:
         return container.port_inside(port) if container else port
 
     async def attach(self, spec: InstanceSpec, *, terminal: TerminalSize | None) -> DockerAttachment:
-        entrypoint = await self._entrypoint(spec)
+        image = await self._image(spec)
 
         async def make(place: Place) -> DockerAttachment:
             config = containers.one_off_config(
@@ -123,7 +123,7 @@ class DockerEngine:
                 place,
                 home_id=self._home_id,
                 limits=self._limits,
-                entrypoint=entrypoint,
+                image=image,
                 terminal=terminal,
             )
             return await DockerAttachment.start(
@@ -159,11 +159,11 @@ class DockerEngine:
 
     # -- starting -------------------------------------------------------------------------------------------
     async def _begin(self, spec: InstanceSpec) -> ContainerIdentity:
-        entrypoint = await self._entrypoint(spec)
+        image = await self._image(spec)
 
         async def make(place: Place) -> LiveContainer:
             config = containers.instance_config(
-                spec, place, home_id=self._home_id, limits=self._limits, entrypoint=entrypoint
+                spec, place, home_id=self._home_id, limits=self._limits, image=image
             )
             return await self._bring_up(spec, config)
 
@@ -171,14 +171,14 @@ class DockerEngine:
 
     async def _in_network(self, spec: InstanceSpec, make: Callable[[Place], Awaitable[T]]) -> T:
         """Return what `make` makes in the app's network, which is made anew where somebody has removed it. Raises as
-        `_entrypoint` does where the image was removed."""
+        `_image` does where the image was removed."""
         self._unsure[spec.id] = spec
         try:
             try:
                 made = await make(await self._networks.join(spec))
             except NotFoundError:  # of its image, or of its network
                 self._images.clear()
-                await self._entrypoint(spec)
+                await self._image(spec)
                 self._networks.lost(spec.app)
                 made = await make(await self._networks.join(spec))
         except NotFoundError as error:
@@ -194,8 +194,8 @@ class DockerEngine:
         self._unsure.pop(spec.id, None)
         return made
 
-    async def _entrypoint(self, spec: InstanceSpec) -> tuple[str, ...]:
-        """Return the image's ENTRYPOINT; raises ArtifactGoneError or InvalidError for what can never start."""
+    async def _image(self, spec: InstanceSpec) -> ImageConfig:
+        """Return what the image says of itself; raises ArtifactGoneError or InvalidError for what can never start."""
         command = containers.command_of(spec)
         digest = containers.image_of(spec).digest
         image = self._images.get(digest) or await self._daemon.image(digest)
@@ -210,7 +210,7 @@ class DockerEngine:
         if len(self._images) >= _IMAGES:
             self._images.clear()
         self._images[digest] = image
-        return image.entrypoint
+        return image
 
     async def _create(self, spec: InstanceSpec, config: Config) -> str:
         making = asyncio.ensure_future(self._daemon.create(containers.container_name(spec), config))

@@ -10,6 +10,7 @@ from paas.domain.ids import AppId
 from paas.domain.instance import InstanceSpec
 from paas.engines.base import TerminalSize
 from paas.engines.docker import labels
+from paas.engines.docker.state import ImageConfig
 from paas.errors import ArtifactGoneError, InvalidError
 
 PIDS_LIMIT = 512
@@ -116,10 +117,10 @@ def program(command: str, entrypoint: tuple[str, ...]) -> list[str]:
 
 
 def instance_config(
-    spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits, entrypoint: tuple[str, ...]
+    spec: InstanceSpec, place: Place, *, home_id: str, limits: Limits, image: ImageConfig
 ) -> Config:
-    """Return the container of a supervised instance, whose image has `entrypoint`."""
-    base = _config(spec, home_id=home_id, leader=(_LEADER,), entrypoint=entrypoint, one_off=False)
+    """Return the container of a supervised instance."""
+    base = _config(spec, home_id=home_id, leader=(_LEADER,), image=image, one_off=False)
     host = {
         **_host(place, limits),
         "LogConfig": {
@@ -142,14 +143,14 @@ def one_off_config(
     *,
     home_id: str,
     limits: Limits,
-    entrypoint: tuple[str, ...],
+    image: ImageConfig,
     terminal: TerminalSize | None,
 ) -> Config:
     """Return the container of a one-off, whose output nobody but its caller keeps."""
     size = (str(terminal.rows), str(terminal.columns)) if terminal else ("", "")
     leader = (_ONE_OFF_LEADER, *size)
     return {
-        **_config(spec, home_id=home_id, leader=leader, entrypoint=entrypoint, one_off=True),
+        **_config(spec, home_id=home_id, leader=leader, image=image, one_off=True),
         "HostConfig": {**_host(place, limits), "LogConfig": {"Type": "none", "Config": {}}},
         "Tty": terminal is not None,
         "OpenStdin": True,
@@ -159,11 +160,11 @@ def one_off_config(
 
 
 def _config(
-    spec: InstanceSpec, *, home_id: str, leader: tuple[str, ...], entrypoint: tuple[str, ...], one_off: bool
+    spec: InstanceSpec, *, home_id: str, leader: tuple[str, ...], image: ImageConfig, one_off: bool
 ) -> dict[str, object]:
     config: dict[str, object] = {
         "Image": image_of(spec).digest,
-        "Env": [f"{key}={value}" for key, value in sorted(_environment(spec).items())],
+        "Env": [f"{key}={value}" for key, value in sorted(_environment(spec, image).items())],
         "Labels": labels.of_instance(spec, port=port_of(spec), home_id=home_id, one_off=one_off),
         "AttachStdout": True,
         "AttachStderr": True,
@@ -171,7 +172,7 @@ def _config(
     if command := command_of(spec):
         script, *arguments = leader
         config["Entrypoint"] = [_SHELL, "-c", script, LEADER_NAME, *arguments]
-        config["Cmd"] = program(command, entrypoint)
+        config["Cmd"] = program(command, image.entrypoint)
     return config
 
 
@@ -203,7 +204,10 @@ def command_of(spec: InstanceSpec) -> str | None:
     return spec.command
 
 
-def _environment(spec: InstanceSpec) -> dict[str, str]:
-    """Return the variables: HOST is a default that config may override, the init's own switch is none."""
+def _environment(spec: InstanceSpec, image: ImageConfig) -> dict[str, str]:
+    """Return the variables: HOST is a default that config may override, the init's own switch is none, and the image's
+    PATH stays in front of the config's."""
     port = {"PORT": str(port_of(spec))} if spec.port else {}
-    return {"HOST": EVERYWHERE, **dict(spec.environment), **port, _WHOLE_GROUP: "1"}
+    given = dict(spec.environment)
+    path = {"PATH": f"{image.path}:{given['PATH']}"} if image.path and "PATH" in given else {}
+    return {"HOST": EVERYWHERE, **given, **path, **port, _WHOLE_GROUP: "1"}

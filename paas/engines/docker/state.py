@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from paas.domain.instance import ExitStatus
 from paas.engines.docker.labels import Owner, owner_of
@@ -61,15 +61,16 @@ class NetworkJson(TypedDict):
     IPAM: _Addresses
 
 
-class _Commands(TypedDict):
+class _ImageSettings(TypedDict):
     Cmd: list[str] | None
     Entrypoint: list[str] | None
+    Env: NotRequired[list[str] | None]
 
 
 class ImageJson(TypedDict):
     """What is read of `GET /images/ID/json`."""
 
-    Config: _Commands | None
+    Config: _ImageSettings | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,10 @@ class Version:
 class ImageConfig:
     """What an image says of itself."""
 
-    entrypoint: tuple[str, ...]
-    command: tuple[str, ...]
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    path: str = ""
+    """Its PATH; empty where it sets none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,4 +169,7 @@ def network_of(answer: NetworkJson) -> Network:
 def image_config_of(answer: ImageJson) -> ImageConfig:
     """Return what the image of `answer` says of itself."""
     config = answer["Config"] or {"Cmd": None, "Entrypoint": None}
-    return ImageConfig(tuple(config.get("Entrypoint") or ()), tuple(config.get("Cmd") or ()))
+    environment = dict(pair.split("=", 1) for pair in config.get("Env") or () if "=" in pair)
+    return ImageConfig(
+        tuple(config.get("Entrypoint") or ()), tuple(config.get("Cmd") or ()), environment.get("PATH", "")
+    )

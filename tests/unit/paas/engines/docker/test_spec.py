@@ -16,6 +16,7 @@ from paas.engines.docker.spec import (
     one_off_config,
     program,
 )
+from paas.engines.docker.state import ImageConfig
 from paas.errors import ArtifactGoneError, InvalidError
 from tests.unit.paas.engines.docker.specs import WEB, own_command
 
@@ -23,7 +24,7 @@ NETWORK = Place("mini-00000000000000a1")
 
 
 def made(spec: object = WEB, place: Place = NETWORK, limits: Limits = Limits()) -> Config:  # noqa: B008 - a value
-    return instance_config(spec, place, home_id="h0me", limits=limits, entrypoint=())  # type: ignore[arg-type]  # any spec
+    return instance_config(spec, place, home_id="h0me", limits=limits, image=ImageConfig())  # type: ignore[arg-type]  # any spec
 
 
 def host_of(config: Config) -> dict[str, object]:
@@ -130,6 +131,21 @@ def test_the_port_inside_is_the_one_that_the_image_names(own: int | None, port: 
     assert host_of(config)["PortBindings"] == {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
 
 
+@pytest.mark.parametrize(
+    ("image", "path"),
+    [
+        pytest.param(
+            ImageConfig(path="/opt/venv/bin:/bin"), "/opt/venv/bin:/bin:/mine", id="the image's in front"
+        ),
+        pytest.param(ImageConfig(), "/mine", id="none of the image's"),
+    ],
+)
+def test_a_path_of_the_config_does_not_hide_the_programs_of_the_image(image: ImageConfig, path: str) -> None:
+    spec = replace(WEB, environment=(("PATH", "/mine"),))
+    config = instance_config(spec, NETWORK, home_id="h0me", limits=Limits(), image=image)
+    assert f"PATH={path}" in environment_of(config)
+
+
 def test_a_port_is_published_only_where_the_network_is_out_of_reach() -> None:
     assert "PortBindings" not in host_of(made())
 
@@ -156,7 +172,9 @@ def test_a_slug_is_none_of_this_engines_artifacts() -> None:
 
 @pytest.mark.parametrize("terminal", [None, TerminalSize(33, 99)], ids=["pipes", "terminal"])
 def test_a_one_off_has_its_input_open_and_no_log_of_its_own(terminal: TerminalSize | None) -> None:
-    config = one_off_config(WEB, NETWORK, home_id="h0me", limits=Limits(), entrypoint=(), terminal=terminal)
+    config = one_off_config(
+        WEB, NETWORK, home_id="h0me", limits=Limits(), image=ImageConfig(), terminal=terminal
+    )
     assert (config["Tty"], config["OpenStdin"], config["StdinOnce"]) == (terminal is not None, True, True)
     assert host_of(config)["LogConfig"] == {"Type": "none", "Config": {}}
     assert cast("dict[str, str]", config["Labels"])["mini.one-off"] == "true"

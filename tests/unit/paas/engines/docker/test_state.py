@@ -61,8 +61,9 @@ def test_a_network_without_addresses_has_no_gateway() -> None:
 
 
 def test_an_image_says_what_it_runs() -> None:
-    told = image_config_of({"Config": {"Cmd": ["srv.py"], "Entrypoint": ["python3", "-u"]}})
-    assert told == ImageConfig(entrypoint=("python3", "-u"), command=("srv.py",))
+    said = {"Cmd": ["srv.py"], "Entrypoint": ["python3", "-u"], "Env": ["A=1=1", "PATH=/opt/bin:/bin"]}
+    told = image_config_of({"Config": said})  # type: ignore[typeddict-item]  # as it comes
+    assert told == ImageConfig(("python3", "-u"), ("srv.py",), path="/opt/bin:/bin")
 
 
 @pytest.mark.parametrize("cmd", [None, []])
