@@ -14,7 +14,8 @@ from itertools import groupby
 from paas.clock import Clock
 from paas.engines.docker.attached import STREAMS, Attached
 from paas.engines.docker.client import Daemon
-from paas.engines.docker.gap import LoggedLine, Taken, Window, lines_after, overlap
+from paas.engines.docker.frames import STDOUT
+from paas.engines.docker.gap import LoggedLine, Taken, Window, is_broken, lines_after, overlap
 from paas.engines.docker.journal import KEEP, Journal
 from paas.errors import EngineUnavailableError, NotFoundError
 from paas.threads import in_thread
@@ -30,6 +31,8 @@ _RETRY = 1.0
 _TRIES = 20
 """How often one attachment is looked for in the log before another is made."""
 _PIECE = 256 * 1024
+
+_MISSING = b"mini: lines are missing here: while nobody could take them, more was printed than Docker keeps\n"
 
 Take = Callable[[int, bytes], Awaitable[None]]
 
@@ -47,6 +50,7 @@ class CatchUp:
         self._take = take
         self._since_ns = since_ns
         self._marks: dict[int, str] = {}
+        self._is_told = False
 
     async def run(self) -> Attached | None:
         """Return an attachment with nothing missing before it; None once the container has ended and all is taken.
@@ -114,8 +118,16 @@ class CatchUp:
             found = {stream: lines_after(window, stream, self._taken(stream)) for stream in STREAMS}
             new = {stream: lines for stream, lines in found.items() if lines is not None}
             if len(new) == len(found):
+                await self._tell_if_broken(window)
                 return new
             tail *= _TAIL_GROWS
+
+    async def _tell_if_broken(self, window: Window) -> None:
+        if self._is_told or not any(is_broken(window, self._taken(stream)) for stream in STREAMS):
+            return
+        self._is_told = True
+        log.warning("lines are missing", extra={"container": self._container})
+        await self._take(STDOUT, _MISSING)
 
     def _taken(self, stream: int) -> Taken:
         lines, rest = self._journal.context(stream)

@@ -74,6 +74,18 @@ def lines_after(window: Window, stream: int, taken: Taken) -> Sequence[LoggedLin
     return None if place is None else _without_rest(lines[place:], taken.rest)
 
 
+def is_broken(window: Window, taken: Taken) -> bool:
+    """Return whether the whole log begins after what was taken last: so much was printed that Docker has dropped the
+    place where it goes on, and what came right behind it."""
+    anything = bool(taken.lines or taken.count)
+    return (
+        anything
+        and window.is_complete
+        and window.begins is not None
+        and _nanoseconds(window.begins) > taken.near_ns
+    )
+
+
 def overlap(recent: bytes, attached: bytes, *, at_least: int) -> int | None:
     """Return how much of `attached` is known from the log, whose bytes end in `recent`.
 

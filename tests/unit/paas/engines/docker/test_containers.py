@@ -318,3 +318,28 @@ async def test_a_place_out_of_reach_is_published_on_loopback(stage: DockerStage,
     host, _, published = (await until_listening(stage, spec.id, port)).partition(":")
     assert host == "127.0.0.1"
     socket.create_connection((host, int(published)), 5).close()
+
+
+async def test_lines_that_docker_dropped_while_nobody_took_them_are_said_to_be_missing(
+    stage: DockerStage,
+) -> None:
+    spec = stage.command(
+        "mkfifo /tmp/gate; echo first; read go < /tmp/gate; seq 1 430000; echo last; exec sleep 1000"
+    )
+    identity = await stage.engine.start(spec)
+    container = identity.container  # type: ignore[union-attr]  # of this engine
+    await Output(stage, spec).until("first\n")
+    await stage.restart()
+
+    docker("exec", container, "sh", "-c", "echo > /tmp/gate")
+
+    async def printed() -> bool:
+        return docker("logs", "--tail", "1", container) == "last"
+
+    await eventually_async(printed, within=60)
+    await stage.engine.recover({spec.id: identity})
+    text = await Output(stage, spec).until("last\n")
+    before, numbers = text.split("more was printed than Docker keeps\n")
+    assert before.startswith("mini: lines are missing here")
+    assert numbers.splitlines()[-2:] == ["430000", "last"]
+    assert text.count("missing") == 1

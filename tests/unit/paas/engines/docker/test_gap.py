@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from paas.engines.docker.frames import STDERR, STDOUT, frame
-from paas.engines.docker.gap import LoggedLine, Taken, Window, lines_after, overlap
+from paas.engines.docker.gap import LoggedLine, Taken, Window, is_broken, lines_after, overlap
 
 START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 SECOND = 1_000_000_000
@@ -124,3 +124,16 @@ def test_what_the_daemon_says_of_a_damaged_log_is_no_line() -> None:
     )
     found = Window.parse(answer, asked=64)
     assert [line.text for line in found.lines[STDOUT]] == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("known", "broken"),
+    [
+        pytest.param(taken(b"a", near=-1), True, id="it begins behind what was taken"),
+        pytest.param(taken(b"a", near=1), False, id="it begins before"),
+        pytest.param(taken(count=0, near=-1), False, id="nothing was taken"),
+    ],
+)
+def test_a_log_that_begins_behind_what_was_taken_has_dropped_lines(known: Taken, broken: bool) -> None:
+    assert is_broken(window(b"x", b"y"), known) is broken
+    assert not is_broken(window(b"x", b"y", is_complete=False), known)
