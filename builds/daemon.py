@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from builds.line import Line, LineAdapter
 from builds.session import no_buildkit
-from builds.steps import no_base, sentence
+from builds.steps import not_pulled, sentence
 from paas.engines.docker.door import Door, unreachable
 from paas.errors import EngineUnavailableError, PaasError
 
@@ -139,15 +139,16 @@ class Daemon:
 
     def pull(self, image: str, *, line: Line) -> Iterator[tuple[str, str]]:
         """Fetch an image with the user's own credentials for its registry, and yield what there is to be said: a
-        status, and the layer that it is about, if it is about one. Raises BuildFailedError where it does not come."""
+        status, and the layer that it is about, if it is about one. Raises BuildFailedError where it does not come,
+        DiskFullError where it does not fit."""
         with self.client(_PULL_LIMIT, line) as client:
             try:
                 for event in client.pull(image, stream=True, decode=True):
                     if error := event.get("error"):
-                        raise no_base(image, str(error))
+                        raise not_pulled(image, str(error))
                     yield str(event.get("status", "")), str(event.get("id", ""))
             except APIError as error:
-                raise no_base(image, str(error.explanation or error)) from error
+                raise not_pulled(image, str(error.explanation or error)) from error
             except (DockerException, RequestException, HTTPError) as error:
                 raise self._unavailable(error) from error
 

@@ -66,7 +66,7 @@ class Steps:
         if failed is None:
             return sentence(complaint)
         if (image := foreign_image(failed)) is not None:
-            return no_base(image, failed.error)
+            return not_pulled(image, failed.error)
         step = _STEP.fullmatch(failed.name)
         if step is None:
             return sentence(complaint)
@@ -164,6 +164,11 @@ def disk_full() -> DiskFullError:
         "The disk that holds Docker's images is full; running apps go on. Free space there (`docker system df` says "
         "what takes it), or run `mini gc`, and push again."
     )
+
+
+def not_pulled(image: str, said: str) -> PaasError:
+    """Return the error for a base image that is not here and does not come, by what Docker said."""
+    return disk_full() if _fills_disk(said) else no_base(image, said)
 
 
 def no_base(image: str, said: str) -> BuildFailedError:

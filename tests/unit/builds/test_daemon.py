@@ -7,6 +7,8 @@ import pytest
 
 from builds import daemon
 from builds.daemon import Daemon
+from builds.line import Line
+from paas.errors import DiskFullError
 from tests.unit.builds.fake_docker import fake_docker
 
 RECORDS = {"BuildCache": [{"Size": 5, "Shared": False}, {"Size": 7, "Shared": True}]}
@@ -36,3 +38,12 @@ def test_removing_may_take_longer_than_a_question(tmp_path: Path, monkeypatch: p
     with fake_docker(tmp_path, {"/build/prune": slow, "/images/old:1": slow}) as docker:
         assert Daemon(docker.environ).trim(0) == 9
         assert Daemon(docker.environ).remove("old:1")
+
+
+def test_a_disk_that_a_base_image_fills_is_not_taken_for_a_missing_image(tmp_path: Path) -> None:
+    said = {"error": "failed to register layer: write /usr/lib/x: no space left on device"}
+    with (
+        fake_docker(tmp_path, {"/images/create": lambda: said}) as docker,
+        pytest.raises(DiskFullError, match=r"Docker's images is full.*docker system df"),
+    ):
+        list(Daemon(docker.environ).pull("python:3.12", line=Line()))

@@ -129,6 +129,10 @@ def test_a_command_that_fails_is_named_with_its_code_and_its_last_lines() -> Non
             BuildFailedError, "The base image python:3.12-slim is not on this machine", id="no base image",
         ),
         pytest.param(
+            done("[internal] load metadata for docker.io/library/python:3.12-slim", error="write /z: no space left on device"),
+            "x", DiskFullError, "Docker's images is full", id="a disk that a base image fills",
+        ),
+        pytest.param(
             done(DOCKERFILE), "failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile "
             "parse error line 1: unknown instruction: FRM",
             BuildFailedError, "The Dockerfile cannot be built: dockerfile parse error line 1", id="a typing error",
