@@ -5,7 +5,9 @@ What a registry has is not asked: a version that is missing shows when the build
 
 import re
 import sys
+from dataclasses import dataclass
 
+from builds.detect import Detected
 from builds.interpreters import Wanted
 from builds.semver import Version, satisfies
 from paas.errors import BuildFailedError
@@ -19,6 +21,26 @@ _OLDEST_PYTHON = 9
 _CLAUSE = re.compile(r"(===|[<>=!~]=|[<>])(\d+)(?:\.(\d+|\*))?(?:\.(\d+|\*))?[^,]*")
 _TOP = 10**6
 """Stands for the last release of a line, which is what its image has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base image, with the setting that names it and what that says: `image` has the version filled in."""
+
+    image: str
+    setting: str
+    value: str
+
+
+def bases_of(detected: Detected, bases: BaseImages) -> tuple[Base, ...]:
+    """Return what an app without a Dockerfile stands on; raises BuildFailedError for a range with nothing in it."""
+    python, node = detected.python, detected.node
+    if python is None and node is None:
+        return (Base(bases.plain, "MINI_BASE_PLAIN", bases.plain),)
+    return (
+        *([Base(python_base(bases, python.wanted), "MINI_BASE_PYTHON", bases.python)] if python else []),
+        *([Base(node_base(bases, node.engine), "MINI_BASE_NODE", bases.node)] if node else []),
+    )
 
 
 def python_base(bases: BaseImages, wanted: Wanted | None) -> str:

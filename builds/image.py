@@ -21,7 +21,7 @@ from builds.recipe import Recipe, read_recipe
 from builds.relay import Relay
 from builds.session import Folder
 from builds.source import Source
-from builds.steps import StepFailedError
+from builds.steps import NoBaseError, StepFailedError
 from builds.times import Times
 from paas.domain.build import Artifact, Build, Image
 from paas.errors import BuildFailedError, EngineUnavailableError
@@ -71,7 +71,7 @@ class ImageBuilder:
         async with limit.turn(self._free):
             try:
                 image = await self._run(running, request)
-            except StepFailedError as error:
+            except (StepFailedError, NoBaseError) as error:
                 raise recipe.explained(error) from error
         made, _ = await asyncio.gather(
             in_thread(self._made, image, request, recipe), in_thread(times.save, self._seen(build))

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from builds.arguments import Arguments
+from builds.bases import Base, bases_of
 from builds.context import Context
 from builds.detect import OWN_COMMAND, Detected, detect, detect_container
 from builds.dockerfile import UV, Choices, generate
 from builds.node import build_failed, install_failed
 from builds.python import PythonManifest, cannot_install
 from builds.source import Source
-from builds.steps import StepFailedError
+from builds.steps import NoBaseError, StepFailedError, familiar
 from builds.uv import uv_version
 from paas.domain.process import Manifest
 from paas.errors import BuildFailedError
@@ -31,6 +32,8 @@ class Recipe:
     news: tuple[str, ...] = ()
     detected: Detected | None = None
     """What the Dockerfile was generated for; None where it is the commit's own."""
+    bases: tuple[Base, ...] = ()
+    """What a generated Dockerfile begins with."""
 
     @property
     def context(self) -> Context:
@@ -42,8 +45,21 @@ class Recipe:
         """Whether the image itself has to say what runs."""
         return self.manifest.procfile.source == OWN_COMMAND
 
-    def explained(self, error: StepFailedError) -> BuildFailedError:
-        """Return the error in the words of the app's own files, where its Dockerfile is none of them."""
+    def explained(self, error: StepFailedError | NoBaseError) -> BuildFailedError:
+        """Return the error in the words of what its reader can change: the app's own files, the server's settings."""
+        return self._without_base(error) if isinstance(error, NoBaseError) else self._failed(error)
+
+    def _without_base(self, error: NoBaseError) -> BuildFailedError:
+        if self.detected is None:
+            named = "the commit's own Dockerfile, in its FROM line (or `COPY --from`, `# syntax=`), and by no setting"
+            return BuildFailedError(f"{error.message} It is named by {named}.")
+        meant = [each for each in self.bases if familiar(each.image) in (error.image, _untagged(error.image))]
+        named = " and ".join(f"{each.setting} (now {each.value})" for each in meant or self.bases)
+        return BuildFailedError(
+            f"{error.message} It is named by {named}, which the server reads when it starts."
+        )
+
+    def _failed(self, error: StepFailedError) -> BuildFailedError:
         step = error.instruction
         if self.detected is None:
             return error
@@ -86,7 +102,13 @@ def _generated(detected: Detected, settings: Settings, arguments: Arguments, *, 
         without=("/node_modules",) if node else (),
         news=(_types(detected.manifest), *_left_out(passed, detected)),
         detected=detected,
+        bases=bases_of(detected, settings.base_images),
     )
+
+
+def _untagged(image: str) -> str:
+    """Return the name that an image has where the tag that is meant is left out."""
+    return image.removesuffix(":latest")
 
 
 def _types(manifest: Manifest) -> str:

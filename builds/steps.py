@@ -34,6 +34,18 @@ class StepFailedError(BuildFailedError):
         """The last lines that it printed."""
 
 
+class NoBaseError(BuildFailedError):
+    """A base image is not here and does not come."""
+
+    def __init__(self, image: str, said: str) -> None:
+        super().__init__(
+            f"The base image {image} is not on this machine and cannot be pulled ({said.rstrip('.')}). Bring it here "
+            f"with `docker pull {image}`, or build on another one."
+        )
+        self.image = image
+        """As people name it (`familiar`)."""
+
+
 class Steps:
     """Follows one build by what is told of it. Steps are numbered by stage, and run side by side where they can."""
 
@@ -146,7 +158,12 @@ def pull_news(status: str, *, layer: str) -> list[str]:
 def foreign_image(vertex: Vertex) -> str | None:
     """Return the image that a step of BuildKit's own is about to look up, as people name it."""
     found = _FOREIGN.fullmatch(vertex.name)
-    return _PUBLIC.sub("", found[1]) if found else None
+    return familiar(found[1]) if found else None
+
+
+def familiar(image: str) -> str:
+    """Return an image's name without the registry that is meant where none is named."""
+    return _PUBLIC.sub("", image)
 
 
 def sentence(message: str, *, step: str = "") -> PaasError:
@@ -168,16 +185,7 @@ def disk_full() -> DiskFullError:
 
 def not_pulled(image: str, said: str) -> PaasError:
     """Return the error for a base image that is not here and does not come, by what Docker said."""
-    return disk_full() if _fills_disk(said) else no_base(image, said)
-
-
-def no_base(image: str, said: str) -> BuildFailedError:
-    """Return the error for a base image that is not here and does not come."""
-    return BuildFailedError(
-        f"The base image {image} is not on this machine and cannot be pulled ({said.rstrip('.')}). Bring it here with "
-        f"`docker pull {image}`, or build on another one: the FROM line of a Dockerfile, or for apps without one "
-        "MINI_BASE_PYTHON, MINI_BASE_NODE or MINI_BASE_PLAIN, which the server reads when it starts."
-    )
+    return disk_full() if _fills_disk(said) else NoBaseError(image, said)
 
 
 def _fills_disk(line: str) -> bool:

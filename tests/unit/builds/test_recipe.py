@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ from builds.arguments import Arguments, build_arguments
 from builds.git import Git
 from builds.recipe import Recipe, read_recipe
 from builds.source import Source
-from builds.steps import StepFailedError
+from builds.steps import NoBaseError, StepFailedError
 from paas.errors import BuildFailedError
+from paas.settings import BaseImages
 from tests.unit.builds.repos import Server, WorkTree
 
 NOTHING = Arguments({}, {}, ())
@@ -95,3 +97,45 @@ def test_a_failed_step_is_explained_by_the_file_that_the_user_wrote(
     error = StepFailedError("Step 1", instruction=instruction, code=1, lines=lines)
     with pytest.raises(BuildFailedError, match=says):
         raise kitchen.recipe(files).explained(error)
+
+
+PYTHON_SETTING = "MINI_BASE_PYTHON (now python:{version}-slim)"
+NODE_SETTING = "MINI_BASE_NODE (now node:{version}-slim)"
+PLAIN_SETTING = "MINI_BASE_PLAIN (now debian:bookworm-slim)"
+
+
+@pytest.mark.parametrize(
+    ("files", "image", "setting"),
+    [
+        pytest.param(PYTHON | {".python-version": "3.12\n"}, "python:3.12-slim", PYTHON_SETTING, id="Python"),
+        pytest.param(NODE, "node:24-slim", NODE_SETTING, id="Node"),
+        pytest.param({"Procfile": "web: x\n"}, "debian:bookworm-slim", PLAIN_SETTING, id="a Procfile alone"),
+        pytest.param(PYTHON | NODE, "node:24-slim", NODE_SETTING, id="assets, by Node"),
+        pytest.param(PYTHON | NODE | {".python-version": "3.12\n"}, "python:3.12-slim", PYTHON_SETTING, id="assets, by Python"),
+    ],
+)  # fmt: skip
+def test_a_missing_base_image_is_told_with_the_one_setting_that_names_it(
+    kitchen: Kitchen, files: dict[str, str | bytes], image: str, setting: str
+) -> None:
+    message = kitchen.recipe(files).explained(NoBaseError(image, "no such host")).message
+    assert f"The base image {image} is not on this machine" in message
+    assert message.endswith(f"It is named by {setting}, which the server reads when it starts.")
+    assert message.count("MINI_") == 1
+
+
+def test_a_base_image_that_two_settings_name_is_told_with_both(kitchen: Kitchen) -> None:
+    kitchen.server.settings = replace(
+        kitchen.server.settings, base_images=BaseImages("both", "docker.io/library/both")
+    )
+    message = kitchen.recipe(PYTHON | NODE).explained(NoBaseError("both:latest", "no such host")).message
+    assert "MINI_BASE_PYTHON (now both) and MINI_BASE_NODE (now docker.io/library/both)" in message
+
+
+def test_a_missing_base_image_of_the_commits_own_dockerfile_is_told_with_no_setting(kitchen: Kitchen) -> None:
+    message = (
+        kitchen.recipe({**PYTHON, "Dockerfile": "FROM x\n"})
+        .explained(NoBaseError("x", "no such host"))
+        .message
+    )
+    assert "named by the commit's own Dockerfile, in its FROM line" in message
+    assert "MINI_" not in message
