@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -25,12 +26,14 @@ from builds.steps import NoBaseError, StepFailedError
 from builds.times import Times
 from paas.domain.build import Artifact, Build, Image
 from paas.errors import BuildFailedError, EngineUnavailableError
-from paas.settings import Settings
+from paas.settings import BaseImages, Settings
 from paas.threads import in_thread
 
 HOME_LABEL = "mini.image.home"
 """Image labels have names of their own: a container inherits them, and must not look like an instance by it."""
 
+_VERSION = "image/1"
+"""Counts up where nothing that was built before may be used again."""
 _AT_ONCE = 4
 """Builds that run at once: each holds a thread, and the rest of the control plane needs those too."""
 _MIB = 1024 * 1024
@@ -42,9 +45,8 @@ _STOP_LIMIT = 10.0
 class ImageBuilder:
     """Builds images for one home; it never removes an image that another home or a person has made."""
 
-    name = "image/1"
-
     def __init__(self, settings: Settings, *, home_id: str, environ: Mapping[str, str] = os.environ) -> None:
+        self.name = _named(settings.base_images)
         self._settings = settings
         self._home_id = home_id
         self._environ = environ
@@ -169,6 +171,14 @@ class ImageBuilder:
     @property
     def _repository(self) -> str:
         return f"mini/{self._home_id}"
+
+
+def _named(bases: BaseImages) -> str:
+    """Return the name of a builder that generates Dockerfiles on these bases: those that are not the default are in it,
+    so that nothing which was built on another one is taken for what it builds."""
+    default = asdict(BaseImages())
+    chosen = [f"{kind}={image}" for kind, image in asdict(bases).items() if image != default[kind]]
+    return " ".join([_VERSION, *chosen])
 
 
 def _own_port(image: FoundImage) -> int | None:

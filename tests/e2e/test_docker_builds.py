@@ -346,7 +346,7 @@ async def test_an_image_names_what_it_was_built_from(shop: Workshop) -> None:
         "mini.image.home": shop.home_id,
         "mini.image.app": shop.app.id,
         "mini.image.build": build.id,
-        "mini.image.builder": "image/1",
+        "mini.image.builder": f"image/1 python={PYTHON} node={NODE} plain={PYTHON}",
         "mini.image.commit": build.commit,
     }
 
@@ -434,6 +434,27 @@ async def test_a_commit_that_was_built_is_not_built_again_unless_asked(shop: Wor
     fresh = await again(no_cache=True)
     assert fresh.id != build.id
     assert not any("cached" in line for line in shop.lines)
+
+
+async def test_a_commit_is_built_again_once_its_base_is_another(shop: Workshop) -> None:
+    _, before = await shop.build({"Procfile": "web: x\n"})
+    settings = replace(shop.settings, base_images=BaseImages(PYTHON, NODE, plain=NODE))
+    service = shop.serving(ImageBuilder(settings, home_id=shop.home_id), settings)
+
+    async def build(service: BuildService) -> Build:
+        return await service.build(
+            shop.app,
+            commit=shop.work.head(),
+            ref="main",
+            actor="me",
+            no_cache=False,
+            output=shop.lines.append,
+        )
+
+    after = await build(service)
+    assert f"Step 1/4: FROM {NODE}" in shop.lines
+    assert await build(service) == after
+    assert await build(shop.service) == before
 
 
 async def test_an_image_is_removed_with_its_last_use_and_no_sooner(shop: Workshop) -> None:
