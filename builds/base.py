@@ -10,6 +10,7 @@ from builds.limit import Limit
 from builds.shell import Shell
 from builds.source import Source
 from paas.domain.build import Artifact, Build
+from paas.domain.names import AppName
 from paas.domain.process import Manifest
 
 Say = Callable[[str], None]
@@ -31,8 +32,10 @@ class Builder(Protocol):
         """Which builder this is, with its version: another name means that nothing built before can be reused."""
         ...
 
-    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
-        """Build the source, as the attempt that `build` records; `salt` is empty, or random to share nothing with
+    async def build(
+        self, source: Source, build: Build, *, app: AppName, salt: str, limit: Limit, say: Say
+    ) -> Built:
+        """Build the source, as the attempt that `build` records, of the app that is called `app` now; `salt` is empty, or random to share nothing with
         any earlier build. What it waits for that other builds have, it waits for in a turn of `limit`.
 
         Raises BuildFailedError with a sentence that says why, DiskFullError.

@@ -25,6 +25,7 @@ from builds.source import Source
 from builds.steps import NoBaseError, StepFailedError
 from builds.times import Times
 from paas.domain.build import Artifact, Build, Image
+from paas.domain.names import AppName
 from paas.errors import BuildFailedError, EngineUnavailableError
 from paas.settings import BaseImages, Settings
 from paas.threads import in_thread
@@ -53,14 +54,16 @@ class ImageBuilder:
         self._daemon = Daemon(environ)
         self._free = asyncio.Semaphore(_AT_ONCE)
 
-    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
+    async def build(
+        self, source: Source, build: Build, *, app: AppName, salt: str, limit: Limit, say: Say
+    ) -> Built:
         """Build the source (`builds.base.Builder`). Layers that Docker has are used again, unless there is a salt."""
         recipe, times, key = await in_thread(self._read, source, build)
         for line in recipe.news:
             say(line)
         request = ImageRequest(
             tag=f"{self._repository}/{build.app}:{build.commit[:12]}-{build.id}",
-            labels=self._labels(build),
+            labels=self._labels(build, app),
             arguments=recipe.arguments,
             cached=not salt,
             limit=self._settings.build_limit,
@@ -123,10 +126,11 @@ class ImageBuilder:
     def _seen(self, build: Build) -> Path:
         return self._settings.image_files / build.app
 
-    def _labels(self, build: Build) -> dict[str, str]:
+    def _labels(self, build: Build, app: AppName) -> dict[str, str]:
         return {
             HOME_LABEL: self._home_id,
             "mini.image.app": build.app,
+            "mini.image.app-name": app,
             "mini.image.build": build.id,
             "mini.image.builder": self.name,
             "mini.image.commit": build.commit,

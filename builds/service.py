@@ -19,6 +19,7 @@ from paas.clock import Clock
 from paas.domain.app import App
 from paas.domain.build import Artifact, Build, BuildState, Slug
 from paas.domain.ids import BuildId, Commit
+from paas.domain.names import AppName
 from paas.errors import DiskFullError, OperationCancelledError, OperationTimedOutError, PaasError
 from paas.settings import Settings
 from paas.store.database import Store
@@ -91,7 +92,7 @@ class BuildService:
                 except PaasError as error:
                     await self._fail(build.id, error, keep=kept.keep)
                     raise
-                task = asyncio.create_task(self._make(build, opened, salt=salt, say=kept.line))
+                task = asyncio.create_task(self._make(build, opened, app=app.name, salt=salt, say=kept.line))
                 running = self._running[build.id] = _Running(task, kept)
                 try:
                     return await self._record(build.id, task, keep=kept.keep)
@@ -161,13 +162,14 @@ class BuildService:
         return found if usable else None
 
     async def _make(
-        self, build: Build, opened: Callable[[], Awaitable[Source]], *, salt: str, say: Say
+        self, build: Build, opened: Callable[[], Awaitable[Source]], *, app: AppName, salt: str, say: Say
     ) -> Built:
         seconds, commit = self._settings.build_limit, build.commit
         with _system_errors(commit):
             try:
                 async with Limit(seconds) as limit:
-                    return await self._builder.build(await opened(), build, salt=salt, limit=limit, say=say)
+                    source = await opened()
+                    return await self._builder.build(source, build, app=app, salt=salt, limit=limit, say=say)
             except TimeoutError as error:
                 message = f"The build of {commit[:7]} took longer than {seconds:g} s and was ended; MINI_BUILD_LIMIT is the limit."
                 raise OperationTimedOutError(message) from error

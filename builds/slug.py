@@ -31,6 +31,7 @@ from builds.python import Python
 from builds.shell import Shell
 from builds.source import Source
 from paas.domain.build import Artifact, Build, Slug
+from paas.domain.names import AppName
 from paas.settings import Settings
 from paas.threads import in_thread
 
@@ -65,6 +66,7 @@ class SlugBuilder:
         source: Source,
         build: Build,  # noqa: ARG002 - a slug is known by what is in it, whoever asked for it
         *,
+        app: AppName,  # noqa: ARG002 - the same
         salt: str,
         limit: Limit,
         say: Say,

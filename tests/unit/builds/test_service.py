@@ -46,7 +46,9 @@ class Endless:
 
     name = "endless/1"
 
-    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
+    async def build(
+        self, source: Source, build: Build, *, app: AppName, salt: str, limit: Limit, say: Say
+    ) -> Built:
         say("begun")
         await asyncio.Event().wait()
         raise AssertionError
@@ -67,7 +69,9 @@ class Endless:
 class Faulty(Endless):
     """A builder with a fault that nobody foresaw."""
 
-    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
+    async def build(
+        self, source: Source, build: Build, *, app: AppName, salt: str, limit: Limit, say: Say
+    ) -> Built:
         raise RuntimeError("a fault")
 
 
@@ -77,7 +81,9 @@ class OneAtATime(Endless):
     def __init__(self) -> None:
         self.room = asyncio.Lock()
 
-    async def build(self, source: Source, build: Build, *, salt: str, limit: Limit, say: Say) -> Built:
+    async def build(
+        self, source: Source, build: Build, *, app: AppName, salt: str, limit: Limit, say: Say
+    ) -> Built:
         async with limit.turn(self.room):
             return Built(Slug(build.id), Manifest(Procfile({ProcessType("web"): "./run"})))
 

@@ -34,7 +34,12 @@ class Bench:
             source = await opened()
             async with Limit(60) as limit:
                 built = await self.builder.build(
-                    source, attempt(source.commit), salt=salt, limit=limit, say=self.lines.append
+                    source,
+                    attempt(source.commit),
+                    app=SHOP.name,
+                    salt=salt,
+                    limit=limit,
+                    say=self.lines.append,
                 )
         assert isinstance(built.artifact, Slug)
         return built.artifact, built
