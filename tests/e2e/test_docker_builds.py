@@ -407,6 +407,29 @@ async def test_no_config_and_nothing_of_the_servers_environment_is_in_an_image(s
         assert CANARY not in text
 
 
+async def test_a_dockerfile_that_asks_for_a_config_var_gets_none(shop: Workshop) -> None:
+    shop.store.configs.save(shop.app.id, {ConfigKey("SECRET"): Secret(CANARY)})
+    environ = {"DOCKER_HOST": ADDRESS, "SECRET": CANARY}
+    shop.service = shop.serving(
+        ImageBuilder(shop.settings, home_id=shop.home_id, environ=environ), shop.settings
+    )
+    asks = f'RUN (env; echo "SECRET is <$SECRET>") | tee /seen # {token_hex(4)}'
+    image, build = await shop.build(
+        {"Dockerfile": f"FROM {PYTHON}\nARG SECRET\nENV KEPT=$SECRET\n{asks}\nCMD x\n"}
+    )
+    output = shop.service.output(build.id).read_text()
+    for told in (output, running(image, "cat", "/seen")):
+        assert "SECRET is <>" in told
+        assert "PATH=" in told
+    for text in (
+        output,
+        docker("history", "--no-trunc", image.digest),
+        json.dumps(inspect(image.digest)),
+        *layers(image),
+    ):
+        assert CANARY not in text
+
+
 def layers(image: Image) -> Iterator[str]:
     """Yield the image's layers above its base, and its configuration, as text."""
     archive = subprocess.run(["docker", "save", image.digest], capture_output=True, check=True).stdout
