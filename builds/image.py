@@ -167,7 +167,7 @@ class ImageBuilder:
                 'Dockerfile with a line such as `CMD ["./server"]`, or add a Procfile with a line such as '
                 "`web: ./server --host $HOST --port $PORT`."
             )
-        return Image(found.id, request.tag, port=_own_port(found) if recipe.runs_own_command else None)
+        return Image(found.id, request.tag, port=_exposed_port(found) if recipe.detected is None else None)
 
     def _is_own(self, tag: str) -> bool:
         return tag.startswith(f"{self._repository}/")
@@ -185,6 +185,6 @@ def _named(bases: BaseImages) -> str:
     return " ".join([_VERSION, *chosen])
 
 
-def _own_port(image: FoundImage) -> int | None:
-    """Return the one port that the image EXPOSEs: its CMD listens there, and may not know of PORT."""
+def _exposed_port(image: FoundImage) -> int | None:
+    """Return the one port that the image EXPOSEs: its web listens there, and may not know of PORT."""
     return image.ports[0] if len(image.ports) == 1 else None

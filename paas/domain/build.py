@@ -36,7 +36,7 @@ class Slug:
 class Image:
     """The artifact of the docker and swarm engines: an image known by its digest, the id that Docker gives it.
 
-    `port` is the one that the image itself says its CMD listens on: PORT is that number in its instances. None where
+    `port` is the one that the image itself says its web listens on: PORT is that number in its instances. None where
     the app listens on whatever PORT says.
     """
 

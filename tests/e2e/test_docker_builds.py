@@ -244,7 +244,7 @@ async def test_the_example_with_a_dockerfile_runs_its_own_cmd_on_the_port_it_exp
     assert running(image, "ls", "-A") == "server.py"
 
 
-async def test_a_procfile_beside_a_dockerfile_says_what_runs_and_mini_chooses_the_port(
+async def test_a_procfile_beside_a_dockerfile_says_what_runs_on_the_port_that_the_image_exposes(
     shop: Workshop,
 ) -> None:
     files: Files = {
@@ -252,9 +252,26 @@ async def test_a_procfile_beside_a_dockerfile_says_what_runs_and_mini_chooses_th
         "Procfile": "web: ./a\nworker: ./b\n",
     }
     image, build = await shop.build(files)
-    assert image.port is None
+    assert image.port == 5000
     assert build.manifest is not None
     assert dict(build.manifest.procfile.commands) == {"web": "./a", "worker": "./b"}
+
+
+async def test_a_port_that_the_base_exposes_counts_for_the_commits_own_dockerfile_alone(
+    shop: Workshop,
+) -> None:
+    base, _ = await shop.build({"Dockerfile": f"FROM {PYTHON}\nEXPOSE 5000\nCMD x\n"})
+    procfile: Files = {"Procfile": "web: ./a\n"}
+    inherited, _ = await shop.build({"Dockerfile": f"FROM {base.reference}\n", **procfile})
+    assert inherited.port == 5000
+    both, _ = await shop.build({"Dockerfile": f"FROM {base.reference}\nEXPOSE 6000\n"})
+    assert both.port is None
+
+    settings = replace(shop.settings, base_images=BaseImages(plain=base.reference))
+    shop.service = shop.serving(ImageBuilder(settings, home_id=shop.home_id), settings)
+    git("rm", "--quiet", "Dockerfile", at=shop.work.path)
+    generated, _ = await shop.build({})
+    assert generated.port is None
 
 
 async def test_two_exposed_ports_are_no_choice(shop: Workshop) -> None:

@@ -256,6 +256,21 @@ def test_a_silent_port_is_named_as_the_image_exposes_it(
     mini.ok("destroy", "--confirm", "exposes", cwd=app.path)
 
 
+@pytest.mark.parametrize(
+    "port", [pytest.param("8000", id="which knows it"), pytest.param("$PORT", id="which is told it")]
+)
+def test_a_web_of_the_procfile_is_asked_on_the_port_that_the_image_exposes(
+    mini: Mini, repository: Callable[[str], Repository], port: str
+) -> None:
+    dockerfile = f"FROM {PYTHON}\nWORKDIR /srv\nRUN echo served > index.html\nEXPOSE 8000\n"
+    procfile = f"web: python3 -m http.server --bind $HOST {port}\n"
+    app = repository("exposed").write({"Dockerfile": dockerfile, "Procfile": procfile})
+    app.create()
+    assert mini.get("exposed") == "served\n"
+    assert [row["port"] for row in mini.ps("exposed")] == [8000]
+    mini.ok("destroy", "--confirm", "exposed", cwd=app.path)
+
+
 def test_a_run_of_a_type_without_a_command_runs_the_images_own(
     mini: Mini, repository: Callable[[str], Repository]
 ) -> None:
