@@ -19,6 +19,7 @@ NODE_VERSIONS = (24, 22, 20, 18, 26)
 _NEWEST_PYTHON = 14
 _OLDEST_PYTHON = 9
 _CLAUSE = re.compile(r"(===|[<>=!~]=|[<>])(\d+)(?:\.(\d+|\*))?(?:\.(\d+|\*))?[^,]*")
+_VERSION = "{version}"
 _TOP = 10**6
 """Stands for the last release of a line, which is what its image has."""
 
@@ -40,6 +41,20 @@ def bases_of(detected: Detected, bases: BaseImages) -> tuple[Base, ...]:
     return (
         *([Base(python_base(bases, python.wanted), "MINI_BASE_PYTHON", bases.python)] if python else []),
         *([Base(node_base(bases, node.engine), "MINI_BASE_NODE", bases.node)] if node else []),
+    )
+
+
+def passed_over(detected: Detected, bases: BaseImages) -> tuple[str, ...]:
+    """Return what the commit asks for and does not get, as the operator named one image for all, in a line each."""
+    asked = []
+    if detected.python is not None and (wanted := detected.python.wanted) is not None:
+        asked.append((wanted.by, f"Python {wanted.version}", "MINI_BASE_PYTHON", bases.python))
+    if detected.node is not None and detected.node.engine:
+        asked.append(("package.json", f"node {detected.node.engine}", "MINI_BASE_NODE", bases.node))
+    return tuple(
+        f"{by} asks for {what}; {setting} is {image} for every app, whatever it asks for"
+        for by, what, setting, image in asked
+        if _VERSION not in image
     )
 
 
@@ -85,7 +100,7 @@ def node_version(engine: str) -> str:
 
 
 def _with_version(image: str, version: str) -> str:
-    return image.replace("{version}", version)
+    return image.replace(_VERSION, version)
 
 
 def _allows(clause: str, version: Version) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from builds.arguments import Arguments
-from builds.bases import Base, bases_of
+from builds.bases import Base, bases_of, passed_over
 from builds.context import Context
 from builds.detect import OWN_COMMAND, Detected, detect, detect_container
 from builds.dockerfile import UV, Choices, generate
@@ -100,7 +100,11 @@ def _generated(detected: Detected, settings: Settings, arguments: Arguments, *, 
         generate(detected, choices),
         passed.values,
         without=("/node_modules",) if node else (),
-        news=(_types(detected.manifest), *_left_out(passed, detected)),
+        news=(
+            _types(detected.manifest),
+            *passed_over(detected, settings.base_images),
+            *_left_out(passed, detected),
+        ),
         detected=detected,
         bases=bases_of(detected, settings.base_images),
     )

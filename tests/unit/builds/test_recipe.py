@@ -139,3 +139,23 @@ def test_a_missing_base_image_of_the_commits_own_dockerfile_is_told_with_no_sett
     )
     assert "named by the commit's own Dockerfile, in its FROM line" in message
     assert "MINI_" not in message
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        pytest.param(
+            "own:3.11",
+            (
+                ".python-version asks for Python 3.9; MINI_BASE_PYTHON is own:3.11 for every app, whatever it asks for",
+            ),
+            id="one for all",
+        ),
+        pytest.param("own:{version}", (), id="one for each version"),
+    ],
+)
+def test_a_version_that_no_base_image_is_looked_up_for_is_said(
+    kitchen: Kitchen, image: str, said: tuple[str, ...]
+) -> None:
+    kitchen.server.settings = replace(kitchen.server.settings, base_images=BaseImages(python=image))
+    assert kitchen.recipe({**PYTHON, ".python-version": "3.9\n"}).news[1:] == said
