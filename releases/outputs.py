@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -162,26 +163,34 @@ class Output:
 
 
 def _append(path: Path, lines: Iterable[OutputLine]) -> None:
+    """Write all lines behind those of the file; where that raises OSError, none of them is there."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(_to_json(line) for line in lines)
+    left = memoryview("".join(map(_to_json, lines)).encode())
+    with path.open("ab", buffering=0) as file:  # a buffer would be written behind the cut
+        size = file.tell()
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def _read(path: Path) -> list[OutputLine]:
+    """Return the lines of a file that are whole, none where there is no file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return []
-    complete = text[: text.rfind("\n") + 1]  # a crash may have torn the last line
-    return [_from_json(line) for line in complete.splitlines()]
+    complete = content.split(b"\n")[:-1]  # a crash may have torn the last one
+    return [line for line in map(_from_json, complete) if line]
 
 
 def _mend(path: Path) -> list[OutputLine]:
-    """Return the complete lines of a file, and cut what a crash left after them."""
+    """Return the lines of a file that are whole, and cut what a crash left after them."""
     lines = _read(path)
-    if lines:
-        with path.open("rb+") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
+    with suppress(FileNotFoundError, NotADirectoryError), path.open("rb+") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
     return lines
 
 
@@ -190,11 +199,15 @@ def _to_json(line: OutputLine) -> str:
     return json.dumps(document) + "\n"
 
 
-def _from_json(text: str) -> OutputLine:
-    document = json.loads(text)
-    return OutputLine(
-        sequence=int(document["sequence"]),
-        at=datetime.fromisoformat(document["at"]),
-        kind=OutputKind(document["kind"]),
-        text=str(document["text"]),
-    )
+def _from_json(text: bytes) -> OutputLine | None:
+    """Return the line that was written as `text`, None for what a failing disk made of one."""
+    try:
+        document = json.loads(text)
+        return OutputLine(
+            sequence=int(document["sequence"]),
+            at=datetime.fromisoformat(document["at"]),
+            kind=OutputKind(document["kind"]),
+            text=str(document["text"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

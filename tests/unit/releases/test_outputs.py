@@ -1,6 +1,9 @@
 """Outputs of deployments: replayed, followed, kept over a crash, bounded."""
 
 import asyncio
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from paas.domain.ids import DeploymentId
 from paas.settings import Settings
 from releases import outputs as module
 from releases.outputs import OutputKind, OutputLine, Outputs
+from tests.eventually import eventually_async
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +76,45 @@ async def test_an_output_goes_on_after_a_crash_that_tore_its_last_line(
     ]
 
 
+async def test_a_first_line_that_a_crash_tore_is_cut_too(outputs: Outputs) -> None:
+    outputs.path(ID).parent.mkdir(parents=True)
+    outputs.path(ID).write_text('{"sequence": 1, "at": "2026')
+    (await outputs.reopen(ID)).error("the control plane was restarted")
+    await outputs.close(ID)
+    assert [line.text for line in await read(outputs)] == ["the control plane was restarted"]
+
+
+async def test_a_line_that_is_none_is_left_out(outputs: Outputs) -> None:
+    outputs.open(ID).step("one")
+    await outputs.close(ID)
+    with outputs.path(ID).open("ab") as file:
+        file.write(b'{"sequence": 2, "at": "20{"sequence": 3}\n{"sequence": 4}\n5\n\0\xff\n')
+    assert [line.text for line in await read(outputs)] == ["one"]
+    (await outputs.reopen(ID)).error("the control plane was restarted")
+    await outputs.close(ID)
+    assert [line.text for line in await read(outputs)] == ["one", "the control plane was restarted"]
+
+
+async def test_a_disk_that_was_full_for_a_while_leaves_no_half_a_line(
+    outputs: Outputs, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def given_up() -> bool:
+        return "output lines not kept" in caplog.text
+
+    output = outputs.open(ID)
+    following = asyncio.create_task(read(outputs))
+    with files_of_at_most(100_000):
+        for text in ("x" * 60_000, "y" * 60_000):
+            output.line(text)
+        await eventually_async(given_up)
+    output.step("after")
+    await outputs.close(ID)
+    assert [line.text[:5] for line in await following] == ["xxxxx", "yyyyy", "after"]
+    kept = outputs.path(ID).read_text().splitlines()
+    assert [line.text for line in await read(outputs)] == ["after"]
+    assert len(kept) == 1
+
+
 async def test_what_a_build_prints_is_bounded_and_the_steps_still_come(outputs: Outputs) -> None:
     output = outputs.open(ID)
     for _ in range(module.OUTPUT_LIMIT // 60_000 + 10):
@@ -91,3 +134,14 @@ async def test_a_file_that_cannot_be_written_stops_nobody(tmp_path: Path, output
     await asyncio.sleep(0)
     await outputs.close(ID)
     assert [line.text for line in await following] == ["one"]
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond `size` bytes: a full disk, as far as what is written now can tell."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
