@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 
 from paas.clock import Clock, rfc3339
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 OUTPUT_LIMIT = 8 * 1024 * 1024
 """Characters kept of what builds and release commands print in one deployment; its own steps always are."""
+_JUMP = 10_000_000
+"""More than the lines that one control plane adds to an output: each that counts takes one of OUTPUT_LIMIT at least."""
 
 
 class OutputKind(StrEnum):
@@ -33,7 +36,7 @@ class OutputKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """One line. `sequence` begins at 1 and rises by one: a cursor to resume from."""
+    """One line. `sequence` begins at 1 and rises, not always by one: a cursor to resume from."""
 
     sequence: int
     at: datetime
@@ -51,11 +54,15 @@ class Outputs:
 
     def open(self, deployment: DeploymentId) -> "Output":
         """Return the output of a new deployment to write to. Close it."""
-        return self._opened(deployment, ())
+        return self._opened(deployment, (), first=1)
 
     async def reopen(self, deployment: DeploymentId) -> "Output":
-        """Return the output to write to, going on after what an earlier control plane wrote. Close it."""
-        return self._opened(deployment, await in_thread(_mend, self.path(deployment)))
+        """Return the output to write to, going on after what an earlier control plane wrote. Close it.
+
+        What comes has sequences above all that the earlier one can have shown, more than what came to its file.
+        """
+        before = await in_thread(_mend, self.path(deployment))
+        return self._opened(deployment, before, first=_JUMP + (before[-1].sequence if before else 0))
 
     async def close(self, deployment: DeploymentId) -> None:
         """End an output: what was written is in its file, and followers come to their end."""
@@ -73,8 +80,9 @@ class Outputs:
             if line.sequence > after:
                 yield line
 
-    def _opened(self, deployment: DeploymentId, before: Iterable[OutputLine]) -> "Output":
-        output = self._open[deployment] = Output(self.path(deployment), before, clock=self._clock)
+    def _opened(self, deployment: DeploymentId, before: Iterable[OutputLine], *, first: int) -> "Output":
+        output = Output(self.path(deployment), before, first=first, clock=self._clock)
+        self._open[deployment] = output
         return output
 
     def path(self, deployment: DeploymentId) -> Path:
@@ -85,9 +93,10 @@ class Outputs:
 class Output:
     """One output while its deployment is under way: lines go to memory at once and to the file behind."""
 
-    def __init__(self, path: Path, before: Iterable[OutputLine], *, clock: Clock) -> None:
+    def __init__(self, path: Path, before: Iterable[OutputLine], *, first: int, clock: Clock) -> None:
         self._path = path
         self._clock = clock
+        self._sequences = count(first)
         self._lines = list(before)
         self._written = len(self._lines)
         self._room = OUTPUT_LIMIT
@@ -118,12 +127,14 @@ class Output:
 
     async def follow(self, *, after: int) -> AsyncIterator[OutputLine]:
         """Yield the lines above `after`, then each new one until the output is closed."""
-        seen = after
+        seen = 0
         while True:
             changed, closed = self._changed, self._closed
             while seen < len(self._lines):
+                line = self._lines[seen]
                 seen += 1
-                yield self._lines[seen - 1]
+                if line.sequence > after:
+                    yield line
             if closed:
                 return
             if changed is self._changed:
@@ -136,7 +147,7 @@ class Output:
         await self._writer
 
     def _add(self, kind: OutputKind, text: str) -> None:
-        self._lines.append(OutputLine(len(self._lines) + 1, self._clock.now(), kind, text))
+        self._lines.append(OutputLine(next(self._sequences), self._clock.now(), kind, text))
         self._wake()
 
     def _wake(self) -> None:
