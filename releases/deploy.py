@@ -55,10 +55,17 @@ class Deployer:
         settings: Settings,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._repositories = repositories
         self._outputs = outputs
         self._parts = Parts(store, builds, engine, clock)
-        self._steps = Steps(store=store, supervisor=supervisor, parts=self._parts, clock=clock)
+        self._steps = Steps(
+            store=store,
+            supervisor=supervisor,
+            parts=self._parts,
+            clock=clock,
+            is_closing=lambda: self._is_closing,
+        )
         self._underway: dict[DeploymentId, Underway] = {}
         self.leases = Leases(clock=clock)
         self.retention = Retention(
@@ -131,7 +138,7 @@ class Deployer:
     # -- the server's own life --------------------------------------------------------------------------
     async def recover(self) -> None:
         """Undo what a crash left half done. Called once, before the supervisor starts and anything is deployed."""
-        await recover(self._store, self._outputs)
+        await recover(self._store, self._outputs, clock=self._clock)
 
     async def close(self) -> bool:
         """Begin no more; cancel what has not switched, await what has. Return whether anything was under way."""
@@ -145,20 +152,21 @@ class Deployer:
     # -- the story --------------------------------------------------------------------------------------
     async def _tell(self, story: Underway) -> None:
         steps = self._steps
-        async with story.ticket:
-            draft = await steps.draft(story)
-            if isinstance(draft, Unchanged):
-                await steps.leave_unchanged(story, draft)
-                return
-            release = await steps.number(story, draft)
-            await steps.run_release_phase(story, release)
-            await steps.start_all_types(story, release)
-            await steps.become_healthy(story, release)
-            await steps.switch(story, release)
-            await steps.route(story, release)
+        await story.ticket.granted()
+        draft = await steps.draft(story)
+        if isinstance(draft, Unchanged):
+            await steps.leave_unchanged(story, draft)
+            return
+        release = await steps.number(story, draft)
+        await steps.run_release_phase(story, release)
+        await steps.start_all_types(story, release)
+        await steps.become_healthy(story, release)
+        await steps.switch(story, release)
+        await steps.route(story, release)
 
     async def _see_through(self, story: Underway) -> None:
-        """Tell the story and record how it ended, whatever happens."""
+        """Tell the story and record how it ended, whatever happens. Only then the next one has its turn: what failed
+        is a candidate until its end is recorded."""
         try:
             await self._tell(story)
         except PaasError as error:
@@ -170,6 +178,7 @@ class Deployer:
             await self._steps.give_up(story, PaasError())
             raise
         finally:
+            story.ticket.leave()
             await self._outputs.close(story.id)
             del self._underway[story.id]
             story.over.set()

@@ -1,14 +1,18 @@
 """The steps of a deployment, one method each: act, record, say so. Their order is told in `releases.deploy`."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from paas.clock import Clock
 from paas.domain.app import App
 from paas.domain.event import EventKind
 from paas.domain.ids import ConfigId
 from paas.domain.release import DeploymentKind, DeploymentState, Release
-from paas.errors import DiskFullError, OperationCancelledError, OperationTimedOutError, PaasError
+from paas.errors import OperationCancelledError, OperationTimedOutError, PaasError
 from paas.store.database import Store
+from paas.store.errors import PASSING
+from paas.store.persistence import persist
 from paas.threads import in_thread
 from releases.changes import Draft, GoBack, Parts, Progress, Unchanged, serving
 from releases.phase import run_release_phase
@@ -18,17 +22,28 @@ from releases.revert import PLATFORM
 from releases.scale import initial_counts
 from releases.underway import Underway
 
+log = logging.getLogger(__name__)
+
 _NOT_YET_DRAINED = {"starting", "up", "draining"}
 
 
 class Steps:
     """What deployments are made of."""
 
-    def __init__(self, *, store: Store, supervisor: SupervisorPart, parts: Parts, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        supervisor: SupervisorPart,
+        parts: Parts,
+        clock: Clock,
+        is_closing: Callable[[], bool],
+    ) -> None:
         self._store = store
         self._supervisor = supervisor
         self._parts = parts
         self._clock = clock
+        self._is_closing = is_closing
 
     async def draft(self, story: Underway) -> Draft | Unchanged:
         """Draft the release from what serves now, which may need a build."""
@@ -102,7 +117,11 @@ class Steps:
 
     async def give_up(self, story: Underway, error: PaasError) -> None:
         """Record the failure: the candidate is desired no more, and the supervisor stops it. What fails behind the switch
-        fails no deployment."""
+        fails no deployment.
+
+        Until it is recorded the candidate runs, so this returns no sooner, unless the server stops: the next start
+        records it then.
+        """
         story.final = True
         if story.switched:
             story.output.warning(error.message)
@@ -112,7 +131,13 @@ class Steps:
         )
         state = DeploymentState.CANCELLED if cancelled else DeploymentState.FAILED
         story.output.error(error.message)
-        await recorded(self._record_failure, story, state, error)
+        try:
+            fail = partial(self._fail, story, state, error)
+            await persist(fail, clock=self._clock, until=self._is_closing)
+        except PASSING as problem:
+            log.warning(
+                "an end is left to the next start", extra={"deployment": story.id, "reason": problem.message}
+            )
         self._supervisor.nudge()
 
     async def _advance(self, story: Underway, state: DeploymentState) -> None:
@@ -175,12 +200,6 @@ class Steps:
             self._store.deployments.succeed(story.id)
             if isinstance(story.change, GoBack) and story.change.unstable:
                 self._record_revert(story.change, release)
-
-    def _record_failure(self, story: Underway, state: DeploymentState, error: PaasError) -> None:
-        try:
-            self._fail(story, state, error)
-        except DiskFullError:  # the store has made room for so little
-            self._fail(story, state, error)
 
     def _fail(self, story: Underway, state: DeploymentState, error: PaasError) -> None:
         with self._store.transaction():

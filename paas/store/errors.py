@@ -14,8 +14,16 @@ class DamagedStoreError(PaasError):
     """The database is damaged; nothing was changed. Restore the newest file of `backups` in the state directory."""
 
 
+class BusyStoreError(ConflictError):
+    """Another program holds the database of this server. Close it and try again."""
+
+
 class RefusedByStoreError(InvalidError):
     """The database refused the change; nothing was changed."""
+
+
+PASSING = (DiskFullError, BusyStoreError)
+"""What the same request may not meet again in a while."""
 
 
 @contextmanager
@@ -44,7 +52,7 @@ def _translated(error: exc.SQLAlchemyError | sqlite3.Error | OSError) -> PaasErr
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
             return DiskFullError()
         case exc.TimeoutError():
-            return ConflictError("The database is busy: this change waited for 30 seconds. Try again.")
+            return BusyStoreError("The database is busy: this change waited for 30 seconds. Try again.")
         case _:
             return None
 
@@ -58,7 +66,7 @@ def _from_sqlite(error: sqlite3.Error) -> PaasError:
         case sqlite3.SQLITE_IOERR if extended == sqlite3.SQLITE_IOERR_WRITE:
             return DiskFullError()
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return ConflictError("Another program holds the database of this server. Close it and try again.")
+            return BusyStoreError()
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_IOERR:
             return DamagedStoreError(
                 f"The database cannot be read ({error}). Restore the newest file of `backups` in the state directory."

@@ -1,5 +1,5 @@
 """The stage of the releases' own tests: a real store and deployer."""
 
-from tests.unit.releases.conftest import stage
+from tests.unit.releases.conftest import clock, stage
 
-__all__ = ["stage"]
+__all__ = ["clock", "stage"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paas.clock import SystemClock
+from paas.clock import Clock, SystemClock
 from paas.domain.app import App
 from paas.domain.names import AppName
 from paas.domain.release import Deployment, Release
@@ -82,8 +82,12 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    clock = SystemClock()
+def clock() -> Clock:
+    return SystemClock()
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, clock: Clock) -> AsyncIterator[Stage]:
     settings = Settings(tmp_path / "home", keep_artifacts=3)
     store = open_store(tmp_path, settings=settings)
     supervisor = FakeSupervisor(clock)
