@@ -23,6 +23,8 @@ from paas.domain.names import AppName
 from paas.errors import DiskFullError, OperationCancelledError, OperationTimedOutError, PaasError
 from paas.settings import Settings
 from paas.store.database import Store
+from paas.store.errors import PASSING
+from paas.store.persistence import persist
 from paas.threads import in_thread, to_its_end
 
 _CANCELLED = "The build was cancelled; nothing was changed."
@@ -207,16 +209,15 @@ class BuildService:
         keep(error.message)
         cancelled = type(error) is OperationCancelledError
         state = BuildState.CANCELLED if cancelled else BuildState.FAILED
-        await asyncio.shield(in_thread(self._record_end, id, state, error.message))
+        fail = partial(self._store.builds.fail, id, state=state, reason=error.message)
+        await persist(fail, clock=self._clock)
 
     def _record_cancelled(self, build: Build) -> None:
-        self._record_end(build.id, BuildState.CANCELLED, _CANCELLED)
-
-    def _record_end(self, id: BuildId, state: BuildState, reason: str) -> None:
+        fail = partial(self._store.builds.fail, build.id, state=BuildState.CANCELLED, reason=_CANCELLED)
         try:
-            self._store.builds.fail(id, state=state, reason=reason)
-        except DiskFullError:  # the store has made room for so little
-            self._store.builds.fail(id, state=state, reason=reason)
+            fail()
+        except PASSING:  # where the disk was full, the store has made room for so little
+            fail()
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from paas.errors import (
 )
 from paas.settings import Settings
 from paas.store.database import Store
+from paas.store.errors import BusyStoreError
 from tests.eventually import eventually_async
 from tests.unit.builds.repos import Server, WorkTree
 
@@ -247,6 +248,24 @@ async def test_a_build_whose_success_cannot_be_recorded_is_recorded_as_failed(
     build = bench.newest()
     assert (build.state, build.reason) == (BuildState.FAILED, "The database is busy.")
     assert bench.service.output(build.id).read_text().splitlines()[-1] == build.reason
+
+
+async def test_a_build_whose_end_meets_a_busy_database_is_recorded_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail, tries = bench.store.builds.fail, iter((False, True))
+
+    def busy_at_first(id: BuildId, *, state: BuildState, reason: str) -> Build:
+        if next(tries):
+            return fail(id, state=state, reason=reason)
+        raise BusyStoreError
+
+    monkeypatch.setattr(bench.store.builds, "fail", busy_at_first)
+    task, id = await begun(bench, await bench.commit(PROCFILE))
+    await bench.service.cancel(id)
+    with pytest.raises(OperationCancelledError):
+        await task
+    assert bench.newest().state is BuildState.CANCELLED
 
 
 async def begun(bench: Bench, commit: Commit) -> tuple["asyncio.Task[Build]", BuildId]:
