@@ -181,7 +181,7 @@ def formation(counts: dict[ProcessType, int], current: Release | None) -> schema
     """Return how many of each type that can be scaled there should be."""
     manifest = current.manifest if current else None
     commands = manifest.procfile.commands if manifest else {}
-    types = manifest.procfile.long_running if manifest else tuple(counts)
+    types = manifest.procfile.long_running if manifest else ()
     return schemas.Formation(
         types={str(name): counts.get(name, 0) for name in types},
         commands={str(name): command for name, command in commands.items()},
