@@ -13,13 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from paas.clock import SystemClock
-from paas.domain.route import RoutingTable
-from paas.errors import InvalidError
 from paas.platform_lines import PlatformLines
 from paas.router.control import ControlServer
 from paas.router.loop import RouterLoop
 from paas.router.server import RouterServer
-from paas.router.table import load
+from paas.router.table import last_table
 from paas.server_log import say_on_stderr
 
 log = logging.getLogger("paas.router")
@@ -40,7 +38,7 @@ async def _run(options: argparse.Namespace) -> None:
     lines = PlatformLines(options.log_fifo, clock=SystemClock())
     https = None if options.https_fd is None else socket.socket(fileno=options.https_fd)
     router = RouterServer(socket.socket(fileno=options.listen_fd), lines=lines, https=https)
-    router.apply(_last_table(options.table))
+    router.apply(last_table(options.table))
     control = ControlServer(router, options.control, index=options.index, code=options.code)
     await control.start()
     router.start()
@@ -60,14 +58,6 @@ async def _first_of(*ends: Coroutine[None, None, object]) -> None:
     _, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in left:
         task.cancel()
-
-
-def _last_table(path: Path) -> RoutingTable:
-    try:
-        return load(path)
-    except InvalidError as error:
-        log.warning("the last routing table cannot be read: %s", error)
-        return RoutingTable(version=0)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paas.domain.ids import InstanceId
 from paas.domain.route import RoutingTable
-from paas.errors import UnreachableError
+from paas.errors import PaasError, UnreachableError
 from paas.router.listener import Listeners
 from paas.router.table import to_json
 from paas.threads import in_thread
@@ -33,7 +33,8 @@ class Found:
 
 
 class RouterClient:
-    """One router's control socket. Every call has a deadline; all raise UnreachableError where nobody answers."""
+    """One router's control socket. Every call has a deadline; all raise UnreachableError where nobody answers, and another
+    PaasError where nobody could be asked."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
@@ -138,7 +139,7 @@ class RouterClient:
         return Listeners(*listeners)
 
     def _connected(self) -> socket.socket:
-        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        door = self._door()
         door.settimeout(_DEADLINE)
         try:
             door.connect(os.fspath(self._socket))
@@ -146,6 +147,14 @@ class RouterClient:
             door.close()
             raise
         return door
+
+    def _door(self) -> socket.socket:
+        try:
+            return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:  # this process has no room for it, which says nothing about the router
+            raise PaasError(
+                f"The router at {self._socket} could not be asked: {error}. Try again."
+            ) from error
 
     def _read(self, door: socket.socket) -> Answer:
         received = bytearray()

@@ -8,7 +8,7 @@ import fcntl
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from paas.errors import PaasError
@@ -47,7 +47,8 @@ class RouterProcess:
 
     @classmethod
     async def start(cls, argv: list[str], *, listeners: Listeners, output: Path) -> "RouterProcess":
-        """Return a router that serves requests; raises PaasError where it does not come up."""
+        """Return a router that serves requests; raises PaasError where it does not come up, OSError where the system
+        has no room for it."""
         read, write = os.pipe2(os.O_CLOEXEC)
         try:
             process = _spawn(argv, listeners=listeners, ready=write, output=output)
@@ -128,16 +129,22 @@ def router_argv(settings: Settings, *, index: int, code: str, log_fifo: Path) ->
     ]
 
 
+def _copy(descriptor: int, copies: ExitStack) -> int:
+    copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 16)
+    copies.callback(os.close, copy)
+    return copy
+
+
 def _spawn(argv: list[str], *, listeners: Listeners, ready: int, output: Path) -> RouterProcess:
     inherited = {_LISTENER: listeners.http.fileno(), _READY: ready}
     if listeners.https is not None:
         inherited[_HTTPS] = listeners.https.fileno()
         argv = [*argv, f"--https-fd={_HTTPS}"]
-    # All are moved out of the way first: what stands at 3 here may be another one of them. In the child, the
-    # copies at their places alone are inherited.
-    high = {place: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for place, fd in inherited.items()}
     appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    try:
+    with ExitStack() as copies:
+        # All are moved out of the way first: what stands at 3 here may be another one of them. In the child, the
+        # copies at their places alone are inherited.
+        high = {place: _copy(fd, copies) for place, fd in inherited.items()}
         pid = os.posix_spawn(
             argv[0],
             argv,
@@ -150,7 +157,14 @@ def _spawn(argv: list[str], *, listeners: Listeners, ready: int, output: Path) -
             ],
             setsid=True,
         )
+    return _watched(pid)
+
+
+def _watched(pid: int) -> RouterProcess:
+    """Return the router that was just spawned; raises OSError, with the router gone, where it cannot be watched."""
+    try:
         return RouterProcess(pid, os.pidfd_open(pid))
-    finally:
-        for fd in high.values():
-            os.close(fd)
+    except OSError:  # nobody has reaped it: the pid is its own
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise

@@ -7,7 +7,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
@@ -16,12 +15,12 @@ from paas import __version__
 from paas.clock import Clock
 from paas.domain.ids import InstanceId
 from paas.domain.route import RoutingTable
-from paas.errors import InvalidError, PaasError, UnreachableError
+from paas.errors import PaasError, UnreachableError
 from paas.router.client import Answer, RouterClient
 from paas.router.listener import Listeners, are_wanted, bind_all, bound_address
 from paas.router.member import Member, find_members
 from paas.router.process import RouterProcess, router_argv
-from paas.router.table import load, write_atomically
+from paas.router.table import last_table, write_atomically
 from paas.settings import Address, Settings
 from paas.threads import in_thread
 
@@ -57,7 +56,10 @@ class Routers:
         self._listeners: Listeners | None = None
         self._publishing = asyncio.Lock()
         self._table = RoutingTable(version=0)
-        self._offset: int | None = None
+        self._is_written = True
+        """Whether the file has the table, for the routers to come."""
+        self.version = 0
+        """The highest version that the file or a router has: the next table has to be above it."""
 
     @property
     def address(self) -> Address:
@@ -87,8 +89,10 @@ class Routers:
             self._settings.router_socket(0).parent,
         ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._table = await self._last_table()
+        self._table = await in_thread(last_table, self._settings.routing_table)
         found = await find_members(self._settings)
+        # Routers may be ahead of the file: the disk did not take it, or it was damaged.
+        self.version = max([self._table.version, *(about.version for _, about in found)])
         self._listeners = await self._take_listeners([member for member, _ in found])
         if self._listeners is None:
             await self._end([member for member, _ in found])
@@ -110,16 +114,16 @@ class Routers:
             await self._retire(member)
 
     async def publish(self, table: RoutingTable) -> None:
-        """Make `table` the routing table; return once every living router follows it.
+        """Make `table` the routing table; return once every living router follows it. May be repeated.
 
-        A table older than one already published is ignored.
+        A table older than one already published is ignored. One that the disk does not take is followed all the same:
+        the file only serves routers to come, and each of those is told the newest table as soon as it has started.
         """
         async with self._publishing:
-            numbered = self._numbered(table)
-            if numbered.version <= self._table.version:
+            if table.version < self.version:
                 return
-            await in_thread(write_atomically, numbered, self._settings.routing_table)
-            self._table = numbered
+            self.version, self._table, self._is_written = table.version, table, False
+            await self._write_down()
             await asyncio.gather(*map(self._push, self._all()))
 
     async def in_flight(self) -> Mapping[InstanceId, int]:
@@ -195,11 +199,22 @@ class Routers:
                 await self._clock.sleep(pause)
             pause = 0.0 if steady else min(_LONGEST_PAUSE, pause * 2 or 0.05)
             try:
-                await self._start(member)
-                async with self._publishing:
-                    await self._push(member)  # It may have read its file just before the last change.
-            except PaasError:
+                await self._restart(member)
+            except Exception:  # the boundary: a router that nobody keeps would be the last one in its place
                 log.exception("router did not start", extra={"index": member.slot})
+
+    async def _restart(self, member: Member) -> None:
+        if not self._is_written:
+            async with self._publishing:
+                await self._write_down()
+        await self._start(member)
+        try:
+            async with self._publishing:
+                await self._push(member)  # It may have read its file just before the last change.
+        except PaasError:  # nor may it go on with that
+            if process := member.living:
+                process.kill()
+            raise
 
     async def _retire(self, member: Member) -> None:
         """Have a router retire. Until it has ended it follows the table like all others."""
@@ -260,18 +275,17 @@ class Routers:
             self._listeners = None
 
     # -- the table --------------------------------------------------------------------------------------------
-    async def _last_table(self) -> RoutingTable:
+    async def _write_down(self) -> None:
+        """Write the table for routers to come, unless the file has it; what stands against it is logged."""
+        if self._is_written:
+            return
         try:
-            return await in_thread(load, self._settings.routing_table)
-        except InvalidError:
-            log.exception("the routing table's file cannot be read; the next publish writes it anew")
-            return RoutingTable(version=0)
-
-    def _numbered(self, table: RoutingTable) -> RoutingTable:
-        # A new control plane may count from 1 again, while the routers go on from where they were.
-        if self._offset is None:
-            self._offset = max(0, self._table.version + 1 - table.version)
-        return replace(table, version=table.version + self._offset) if self._offset else table
+            await in_thread(write_atomically, self._table, self._settings.routing_table)
+        except OSError as error:
+            about = {"version": self._table.version, "error": str(error)}
+            log.warning("the routing table could not be written down", extra=about)
+        else:
+            self._is_written = True
 
     async def _push(self, member: Member) -> None:
         process = member.living
@@ -291,7 +305,7 @@ class Routers:
         async def note(member: Member) -> None:
             try:
                 answers[member.slot] = await ask(member.client)
-            except UnreachableError as error:
+            except PaasError as error:
                 log.warning("router does not answer: %s", error.message, extra={"index": member.slot})
 
         await asyncio.gather(*(note(member) for member in self._all() if member.living))

@@ -4,6 +4,7 @@ It never decides who is in the table: the supervisor does, and the router takes 
 """
 
 import json
+import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,8 @@ from paas.domain.route import Backend, RoutedApp, RoutedCertificate, RoutingTabl
 from paas.errors import InvalidError
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 Fields = dict[str, Any]
 """A parsed JSON object, whose members are checked by what is made of them."""
@@ -30,7 +33,7 @@ def from_json(text: str | bytes) -> RoutingTable:
     try:
         document = json.loads(text)
         return RoutingTable(version=int(document["version"]), apps=tuple(map(_app, document["apps"])))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidError(
             f"This is no routing table: {error!r}. The next change of a route writes it anew."
         ) from error
@@ -41,6 +44,16 @@ def load(path: Path) -> RoutingTable:
     try:
         return from_json(path.read_bytes())
     except FileNotFoundError:
+        return RoutingTable(version=0)
+
+
+def last_table(path: Path) -> RoutingTable:
+    """Return the table in the file, the empty table of version 0 where there is none or it cannot be read: that is
+    logged, and holds nobody up."""
+    try:
+        return load(path)
+    except (InvalidError, OSError) as error:
+        log.warning("the last routing table cannot be read", extra={"path": str(path), "error": str(error)})
         return RoutingTable(version=0)
 
 

@@ -17,7 +17,6 @@ from paas.domain.release import Release
 from paas.domain.route import RoutingTable
 from paas.engines.base import Engine, TerminalSize
 from paas.errors import EngineUnavailableError, PaasError
-from paas.router.table import load
 from paas.settings import EngineChoice, Settings
 from paas.store.database import Store
 from paas.supervisor import inspection
@@ -75,7 +74,7 @@ class Supervisor:
         jitter: Callable[[], float] = lambda: random.uniform(0, MAX_JITTER),  # noqa: S311 - spreads load, no secret
     ) -> None:
         self._store, self._engine, self._clock = store, engine, clock
-        self._settings, self._jitter = settings, jitter
+        self._jitter = jitter
         self._desired, self._seen, self._shown = DesiredState(store, settings), Observations(), Shown()
         self._wake, self._passes = Wake(clock), Passes(clock)
         self._reported: list[tuple[InstanceId, ExitStatus, float]] = []
@@ -116,7 +115,7 @@ class Supervisor:
         An engine that does not answer is asked again later: nothing is started and nothing is lost until it does.
         """
         self._engine.on_exit(self._exited)
-        self._publisher.begin_after((await in_thread(load, self._settings.routing_table)).version)
+        self._publisher.begin_after(self._routing.version)
         self._tasks = [
             asyncio.create_task(self._publisher.run(), name="routing table"),
             asyncio.create_task(self._run(), name="supervisor"),

@@ -13,6 +13,11 @@ from paas.domain.route import RoutingTable
 class Routing(Protocol):
     """The router plane, seen from the supervisor."""
 
+    @property
+    def version(self) -> int:
+        """The highest version of a table that a router may have: the next one has to be above it."""
+        ...
+
     async def publish(self, table: RoutingTable) -> None:
         """Return once every living router works from `table`."""
         ...

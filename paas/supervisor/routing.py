@@ -120,19 +120,28 @@ class Publisher:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self._publish(self.table)
+            table = self.table
+            if await self._is_taken(table):
+                self._acknowledge(table)
+            else:
+                self._changed.set()
+                await self._clock.sleep(_RETRY)
 
-    async def _publish(self, table: RoutingTable) -> None:
+    async def _is_taken(self, table: RoutingTable) -> bool:
+        """Return whether every living router has taken `table`; what stood against it is logged."""
+        about = {"version": table.version}
         try:
             async with asyncio.timeout(_ACKNOWLEDGED_WITHIN):
                 await self._routing.publish(table)
-        except (PaasError, TimeoutError) as error:
-            log.warning(
-                "routers did not take the table", extra={"version": table.version, "error": str(error)}
-            )
-            self._changed.set()
-            await self._clock.sleep(_RETRY)
-            return
+        except (PaasError, OSError) as error:  # TimeoutError is one of them
+            log.warning("routers did not take the table", extra=about | {"error": str(error)})
+        except Exception:  # the boundary: routes must not stand still for good
+            log.exception("routers did not take the table by a mistake of mini", extra=about)
+        else:
+            return True
+        return False
+
+    def _acknowledge(self, table: RoutingTable) -> None:
         self._acknowledged = table
         self._news.set()
         self._news = asyncio.Event()

@@ -24,10 +24,12 @@ class FakeRouting:
     """Requests in flight by instance, as the test wants them."""
     closed: list[InstanceId] = field(default_factory=list)
     available: bool = True
+    version: int = 0
 
     async def publish(self, table: RoutingTable) -> None:
         self._check_available()
         self.tables.append(table)
+        self.version = table.version
 
     async def in_flight(self) -> Mapping[InstanceId, int]:
         self._check_available()

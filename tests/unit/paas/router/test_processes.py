@@ -1,20 +1,24 @@
 """Router processes and the control plane: started, killed, adopted, fed with tables."""
 
 import asyncio
+import logging
 import os
+import resource
 import signal
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from paas.domain.ids import InstanceId
 from paas.domain.route import RoutingTable
-from paas.errors import InvalidError, UnreachableError
+from paas.errors import InvalidError, PaasError, UnreachableError
 from paas.router.client import RouterClient
 from paas.router.processes import Routers
+from paas.router.table import load
 from paas.settings import DEFAULT_HTTPS, Address
 from tests.eventually import eventually_async
 from tests.unit.paas.router.harness import (
@@ -96,7 +100,7 @@ async def test_routers_outlive_their_control_plane_and_are_taken_up_by_the_next(
         async with started(home, count=2) as second:
             assert (second.pids, second.address) == (pids, address)
             assert body_of(await get(second)) == b"1"
-            await second.publish(table(1, two))  # a new control plane counts from 1 again
+            await second.publish(table(second.version + 1, two))
             assert body_of(await get(second)) == b"2"
             writer.write(REQUEST)  # on the connection from before
             assert status_of(await head_of(reader)) == 200
@@ -108,6 +112,89 @@ async def test_routers_outlive_their_control_plane_and_are_taken_up_by_the_next(
 
 async def _replaced(routers: Routers, pid: int) -> bool:
     return len(routers.pids) == 2 and pid not in routers.pids
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b'{"version":3,"apps":[4]}'])
+async def test_versions_only_rise_though_the_tables_file_is_damaged(tmp_path: Path, left: bytes) -> None:
+    async with a_home(tmp_path) as home, a_backend(answering(b"1")) as one, a_backend(answering(b"2")) as two:
+        first = home.routers()
+        await first.start()
+        await first.publish(table(7, one))
+        await first.detach()
+        home.settings.routing_table.write_bytes(left)
+        async with started(home) as second:
+            assert (second.version, body_of(await get(second))) == (7, b"1")
+            await second.publish(table(second.version + 1, two))
+            assert body_of(await get(second)) == b"2"
+            assert load(home.settings.routing_table).version == 8
+
+
+async def test_routers_follow_a_table_that_the_disk_does_not_take(tmp_path: Path) -> None:
+    async with a_home(tmp_path) as home, started(home) as routers, a_backend(answering()) as address:
+        path = home.settings.routing_table
+        in_the_way = path.with_name(f"{path.name}.new")
+        in_the_way.mkdir()
+        await routers.publish(table(1, address))
+        assert (status_of(await get(routers)), path.exists()) == (200, False)
+
+        await _killed(routers)
+        assert (status_of(await get(routers)), path.exists()) == (200, False)
+
+        in_the_way.rmdir()
+        await _killed(routers)
+        assert (status_of(await get(routers)), load(path).version) == (200, 1)
+
+
+async def _killed(routers: Routers) -> None:
+    """Kill the only router, and return once another one follows the table."""
+    (pid,) = routers.pids
+    os.kill(pid, signal.SIGKILL)
+    await eventually_async(lambda: _follows(routers, beside=pid))
+
+
+async def _follows(routers: Routers, *, beside: int) -> bool:
+    with suppress(UnreachableError):
+        found = await RouterClient(routers._settings.router_socket(0)).hello()
+        return found.pid != beside and found.version == routers.version
+    return False
+
+
+async def test_a_router_comes_back_once_the_control_plane_has_descriptors_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with a_home(tmp_path) as home, started(home) as routers, a_backend(answering()) as address:
+        await routers.publish(table(1, address))
+        (pid,) = routers.pids
+        with no_descriptors():
+            os.kill(pid, signal.SIGKILL)
+            await eventually_async(lambda: _has_logged(caplog, "router did not start"))
+        assert status_of(await get(routers)) == 200
+
+
+async def test_a_table_that_nobody_could_be_told_ends_no_router_and_can_be_published_again(
+    tmp_path: Path,
+) -> None:
+    async with a_home(tmp_path) as home, started(home) as routers, a_backend(answering()) as address:
+        pids = routers.pids
+        with no_descriptors(), pytest.raises(PaasError, match="could not be asked"):
+            await routers.publish(table(1, address))
+        await routers.publish(table(1, address))
+        assert (status_of(await get(routers)), routers.pids) == (200, pids)
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Let this process open nothing more meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def _has_logged(caplog: pytest.LogCaptureFixture, message: str) -> bool:
+    return any(record.message == message for record in caplog.records if record.levelno >= logging.ERROR)
 
 
 async def test_an_older_table_of_the_same_control_plane_is_ignored(tmp_path: Path) -> None:

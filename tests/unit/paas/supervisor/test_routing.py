@@ -1,14 +1,16 @@
 """Which backends are in the routing table, and how its versions rise."""
 
 import asyncio
+import errno
 from dataclasses import replace
 
 import pytest
 
 from paas.domain.ids import InstanceId
 from paas.domain.instance import Instance, InstanceState
-from paas.domain.route import Backend, RoutedApp, RoutedCertificate
+from paas.domain.route import Backend, RoutedApp, RoutedCertificate, RoutingTable
 from paas.domain.traffic import TrafficRule
+from paas.errors import UnreachableError
 from paas.supervisor.desired import Desired
 from paas.supervisor.routing import Publisher, routed_apps
 from paas.testing.clock import FakeClock
@@ -124,3 +126,41 @@ async def test_an_instance_has_left_once_the_routers_have_a_table_without_it() -
     publisher.offer(routed(desire(V1)))
     await eventually_async(lambda: asyncio.sleep(0, publisher.has_left(WEB_1.id)))
     running.cancel()
+
+
+class Unable(FakeRouting):
+    """Routers that cannot be told a table the first time."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__()
+        self.faults = [fault]
+
+    async def publish(self, table: RoutingTable) -> None:
+        if self.faults:
+            raise self.faults.pop()
+        await super().publish(table)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(UnreachableError(), id="an error of mini"),
+        pytest.param(OSError(errno.EMFILE, "Too many open files"), id="an error of the system"),
+        pytest.param(RuntimeError("a mistake"), id="a mistake"),
+    ],
+)
+async def test_a_table_that_was_not_taken_is_published_again(
+    fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    routing, clock = Unable(fault), FakeClock()
+    publisher = Publisher(routing, clock=clock, acknowledged=lambda: None)
+    running = asyncio.create_task(publisher.run())
+
+    publisher.offer(routed(desire(V1), WEB_1))
+    await clock.until(lambda: publisher.is_acknowledged or running.done())
+    assert running.cancel()
+
+    assert [table.version for table in routing.tables] == [1]
+    assert [record.message.startswith("routers did not take the table") for record in caplog.records] == [
+        True
+    ]

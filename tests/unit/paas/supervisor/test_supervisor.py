@@ -355,3 +355,15 @@ async def test_an_idle_supervisor_rarely_looks(house: House) -> None:
     await house.clock.pass_by(30)
 
     assert passes.next_to_begin() - before <= 7
+
+
+async def test_a_new_control_plane_numbers_tables_from_above_those_that_the_routers_have(
+    house: House,
+) -> None:
+    house.settings.routing_table.parent.mkdir(parents=True, exist_ok=True)
+    house.settings.routing_table.write_bytes(b"damaged")
+    house.routing.version = 41
+    await house.restart_control_plane()
+
+    await house.clock.until(lambda: house.routing.version > 41)
+    assert house.routing.tables[-1].version == 42
