@@ -73,26 +73,24 @@ class ReleaseService:
     async def create_app(self, name: str | None, *, actor: str) -> App:
         """Return a new app, under a made-up name without one; raises InvalidError, NameTakenError."""
         chosen = app_name(name) if name is not None else await in_thread(self._free_name)
-        app = await in_thread(self._store.apps.create, chosen)
+        app = await in_thread(self._create, chosen, actor)
         await self._repositories.ensure(app.id)
-        await self._record(EventKind.APP_CREATED, app.id, actor, f"{app.name} was created")
         return app
 
     async def rename_app(self, app: App, *, name: str, actor: str) -> App:
         """Return the app under its new name, once the router knows it; raises InvalidError, NameTakenError."""
-        renamed = await in_thread(self._store.apps.rename, app.id, app_name(name))
-        await self._record(EventKind.APP_RENAMED, app.id, actor, f"{app.name} is {renamed.name} now")
+        renamed = await in_thread(self._rename, app, app_name(name), actor)
         await self._route(app.id)
         return renamed
 
     async def destroy_app(self, app: App, *, actor: str) -> None:
-        """Return when nothing of the app runs or is kept but a tombstone; its secrets are unreadable at once."""
+        """Return when nothing of the app runs or is kept but a tombstone; its secrets are unreadable at once. What an
+        error, or a kill, leaves behind it goes with the next round of retention."""
         await self._deployer.cancel_all(app)
         async with self._deployer.leases.enter(
             app, who=f"the destruction of {app.name} by {actor}", wait=DESTROY_WAIT
         ):
-            await in_thread(self._store.apps.destroy, app.id)
-            await self._record(EventKind.APP_DESTROYED, app.id, actor, f"{app.name} was destroyed")
+            await in_thread(self._store.apps.destroy, app.id, actor=actor)
             await self._route(app.id)
             await self._traffic.tidy()
             await self._supervisor.emptied(app.id)
@@ -169,6 +167,18 @@ class ReleaseService:
             if self._store.apps.find(AppName(name)) is None:
                 return AppName(name)
 
+    def _create(self, name: AppName, actor: str) -> App:
+        with self._store.transaction():
+            app = self._store.apps.create(name)
+            self._tell(EventKind.APP_CREATED, app.id, actor, f"{app.name} was created")
+        return app
+
+    def _rename(self, app: App, name: AppName, actor: str) -> App:
+        with self._store.transaction():
+            renamed = self._store.apps.rename(app.id, name)
+            self._tell(EventKind.APP_RENAMED, app.id, actor, f"{app.name} is {renamed.name} now")
+        return renamed
+
     def _scale(
         self, app: AppId, tokens: Sequence[str], actor: str, loss: ArtifactGoneError | None
     ) -> dict[ProcessType, int]:
@@ -238,11 +248,6 @@ class ReleaseService:
     async def _route(self, app: AppId) -> None:
         self._supervisor.nudge()
         await self._supervisor.routed(app)
-
-    async def _record(
-        self, kind: EventKind, app: AppId, actor: str, cause: str, **details: str | int
-    ) -> None:
-        await in_thread(self._tell, kind, app, actor, cause, **details)
 
     def _tell(self, kind: EventKind, app: AppId, actor: str, cause: str, **details: str | int) -> None:
         self._store.events.append(kind, app=app, actor=actor, cause=cause, details=details)

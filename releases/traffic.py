@@ -5,7 +5,9 @@ It makes no release and forwards nothing: each method changes what the store say
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from paas.clock import Clock
 from paas.domain.app import App, Domain
@@ -44,8 +46,7 @@ class Traffic:
     # -- domains ------------------------------------------------------------------------------------------------
     async def add_domain(self, app: App, host: str, *, actor: str) -> Domain:
         """Return the new domain, once the routers know it; raises InvalidError, NameTakenError."""
-        domain = await in_thread(self._store.domains.add, app.id, _addable(host))
-        await self._record(EventKind.DOMAIN_ADDED, app.id, actor, f"{domain.host} was added")
+        domain = await in_thread(self._add_domain, app.id, _addable(host), actor)
         await self._route(app.id)
         return domain
 
@@ -56,39 +57,29 @@ class Traffic:
         """
         name = _addable(host)
         async with self._certifying:
-            certificate = await in_thread(self._certify, app.id, name, pair)
+            certificate = await in_thread(self._secure, app.id, name, pair, actor)
             await self._route(app.id)
             await in_thread(self._sweep)
-        cause = f"{name} has a certificate until {certificate.expires_at:%Y-%m-%d}"
-        await self._record(EventKind.CERTIFICATE_ADDED, app.id, actor, cause)
         return certificate
 
     async def remove_domain(self, app: App, host: str, *, actor: str) -> None:
         """Return once the routers have forgotten the domain, and its certificate is gone; raises NotFoundError."""
-        name = host_name(host)
-        await in_thread(self._store.domains.remove, app.id, name)
-        await self._record(EventKind.DOMAIN_REMOVED, app.id, actor, f"{name} was removed")
+        await in_thread(self._remove_domain, app.id, host_name(host), actor)
         await self._route(app.id)
         await self.tidy()
 
     # -- rules --------------------------------------------------------------------------------------------------
     async def set_maintenance(self, app: App, *, on: bool, actor: str) -> TrafficRule:
         """Return the rule, once every request (or none, when off) is answered with the maintenance page."""
-        before, after = await in_thread(self._store.traffic.set, app.id, maintenance=on)
-        if before != after:
-            kind = EventKind.MAINTENANCE_STARTED if on else EventKind.MAINTENANCE_ENDED
-            await self._record(kind, app.id, actor, f"maintenance was turned {'on' if on else 'off'}")
+        rule = await in_thread(self._set_maintenance, app.id, on, actor)
         await self._route(app.id)
-        return after
+        return rule
 
     async def set_sticky(self, app: App, *, on: bool, actor: str) -> TrafficRule:
         """Return the rule, once browsers stay (or need not stay, when off) with the backend that answered first."""
-        before, after = await in_thread(self._store.traffic.set, app.id, sticky=on)
-        if before != after:
-            cause = f"sticky sessions were turned {'on' if on else 'off'}"
-            await self._record(EventKind.STICKINESS_CHANGED, app.id, actor, cause)
+        rule = await in_thread(self._set_sticky, app.id, on, actor)
         await self._route(app.id)
-        return after
+        return rule
 
     # -- certificates -------------------------------------------------------------------------------------------
     async def authority_certificate(self) -> str:
@@ -100,9 +91,7 @@ class Traffic:
         """Issue anew what the local authority has issued and what ends soon; remove files that nothing uses."""
         async with self._certifying:
             renewed = await in_thread(self._renew)
-        for app, certificate in renewed:
-            cause = f"the certificate of {certificate.host} was renewed"
-            await self._record(EventKind.CERTIFICATE_RENEWED, app, ACTOR, cause)
+        for app in renewed:
             await self._route(app)
         await self.tidy()
 
@@ -112,34 +101,77 @@ class Traffic:
             await in_thread(self._sweep)
 
     # -- below --------------------------------------------------------------------------------------------------
-    def _certify(self, app: AppId, host: str, pair: KeyPair | None) -> Certificate:
+    def _add_domain(self, app: AppId, host: str, actor: str) -> Domain:
+        with self._store.transaction():
+            domain = self._store.domains.add(app, host)
+            self._tell(EventKind.DOMAIN_ADDED, app, actor, f"{host} was added")
+        return domain
+
+    def _remove_domain(self, app: AppId, host: str, actor: str) -> None:
+        with self._store.transaction():
+            self._store.domains.remove(app, host)
+            self._tell(EventKind.DOMAIN_REMOVED, app, actor, f"{host} was removed")
+
+    def _set_maintenance(self, app: AppId, on: bool, actor: str) -> TrafficRule:
+        with self._store.transaction():
+            before, after = self._store.traffic.set(app, maintenance=on)
+            if before != after:
+                kind = EventKind.MAINTENANCE_STARTED if on else EventKind.MAINTENANCE_ENDED
+                self._tell(kind, app, actor, f"maintenance was turned {_on_or_off(on)}")
+        return after
+
+    def _set_sticky(self, app: AppId, on: bool, actor: str) -> TrafficRule:
+        with self._store.transaction():
+            before, after = self._store.traffic.set(app, sticky=on)
+            if before != after:
+                cause = f"sticky sessions were turned {_on_or_off(on)}"
+                self._tell(EventKind.STICKINESS_CHANGED, app, actor, cause)
+        return after
+
+    def _secure(self, app: AppId, host: str, pair: KeyPair | None, actor: str) -> Certificate:
         now = self._clock.now()
         if pair is None:
             origin, fit = CertificateOrigin.ISSUED, self._authority().issue(host, now=now)
         else:
             origin, fit = CertificateOrigin.GIVEN, pairs.checked(pair, host=host, now=now)
-        return self._kept(app, host, origin, fit)
+        cause = f"{host} has a certificate until {fit.expires_at:%Y-%m-%d}"
+        tell = partial(self._tell, EventKind.CERTIFICATE_ADDED, app, actor, cause)
+        return self._kept(app, host, origin, fit, tell=tell)
 
-    def _kept(self, app: AppId, host: str, origin: CertificateOrigin, fit: CheckedPair) -> Certificate:
+    def _kept(
+        self, app: AppId, host: str, origin: CertificateOrigin, fit: CheckedPair, *, tell: Callable[[], None]
+    ) -> Certificate:
         id = CertificateId(new_id())
         certificate = Certificate(id, host, origin, fit.fingerprint, fit.expires_at)
         file = self._settings.certificate(id)
         keep(fit.pair, file)
         try:
-            self._store.certificates.put(app, certificate)
+            with self._store.transaction():
+                self._store.certificates.put(app, certificate)
+                tell()
         except PaasError:
             file.unlink()
             raise
         return certificate
 
-    def _renew(self) -> list[tuple[AppId, Certificate]]:
+    def _renew(self) -> list[AppId]:
+        """Issue anew what ends soon, and return whose certificates those are."""
         soon = self._clock.now() + RENEW_BEFORE
-        return [
-            (app, self._certify(app, certificate.host, None))
+        due = [
+            (app, certificate.host)
             for app, certificates in self._store.certificates.all().items()
             for certificate in certificates
             if certificate.origin is CertificateOrigin.ISSUED and certificate.expires_at < soon
         ]
+        for app, host in due:
+            self._renew_one(app, host)
+        return [app for app, _ in due]
+
+    def _renew_one(self, app: AppId, host: str) -> None:
+        issued = self._authority().issue(host, now=self._clock.now())
+        cause = f"the certificate of {host} was renewed"
+        tell = partial(self._tell, EventKind.CERTIFICATE_RENEWED, app, ACTOR, cause)
+        self._kept(app, host, CertificateOrigin.ISSUED, issued, tell=tell)
 
     def _authority(self) -> Authority:
         return Authority.open(self._settings.authority, now=self._clock.now())
@@ -153,8 +185,12 @@ class Traffic:
         self._supervisor.nudge()
         await self._supervisor.routed(app)
 
-    async def _record(self, kind: EventKind, app: AppId, actor: str, cause: str) -> None:
-        await in_thread(self._store.events.append, kind, app=app, actor=actor, cause=cause)
+    def _tell(self, kind: EventKind, app: AppId, actor: str, cause: str) -> None:
+        self._store.events.append(kind, app=app, actor=actor, cause=cause)
+
+
+def _on_or_off(on: bool) -> str:
+    return "on" if on else "off"
 
 
 def _addable(host: str) -> str:

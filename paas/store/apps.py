@@ -7,12 +7,14 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 
 from paas.clock import Clock, rfc3339
 from paas.domain.app import App
+from paas.domain.event import EventKind
 from paas.domain.ids import AppId, ReleaseId, new_id
 from paas.domain.names import AppName
 from paas.errors import NameTakenError, NotFoundError
 from paas.store.codec import decode_moment
 from paas.store.connections import Connections
 from paas.store.datakeys import DataKeys
+from paas.store.events import record
 from paas.store.schema import apps, domains, formations, releases, slots, switches, traffic
 
 
@@ -80,22 +82,21 @@ class Apps:
                 connection.execute(update(apps).where(apps.c.id == id).values(name=name))
             return app_from(living(connection, id))
 
-    def destroy(self, id: AppId) -> None:
+    def destroy(self, id: AppId, *, actor: str) -> None:
         """Make an app's secrets unreadable, free its name, drop its domains (and their certificates) and
-        formation. Its releases stay.
+        formation, and record that it was destroyed. Its releases stay.
 
         Raises NotFoundError where it is already destroyed.
         """
+        at = rfc3339(self._clock.now())
         with self._connections.write() as connection:
-            living(connection, id)
+            name = living(connection, id)[apps.c.name]
             self._data_keys.delete(connection, id)
             for table in (domains, formations, slots, traffic):
                 connection.execute(delete(table).where(table.c.app == id))
-            connection.execute(
-                update(apps)
-                .where(apps.c.id == id)
-                .values(current=None, destroyed_at=rfc3339(self._clock.now()))
-            )
+            connection.execute(update(apps).where(apps.c.id == id).values(current=None, destroyed_at=at))
+            kind, cause = EventKind.APP_DESTROYED, f"{name} was destroyed"
+            record(connection, kind, at=at, app=id, actor=actor, cause=cause, details={})
         self._connections.truncate_journal()
 
     def switch(self, id: AppId, release: ReleaseId) -> None:

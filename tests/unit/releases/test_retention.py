@@ -120,7 +120,7 @@ async def test_what_an_app_has_that_is_being_destroyed_is_left_to_its_destructio
     for path in folders:
         path.mkdir(parents=True)
     async with stage.deployer.leases.enter(stage.app, who="its destruction", wait=60):
-        stage.store.apps.destroy(app)
+        stage.store.apps.destroy(app, actor="tester")
         assert await stage.service.collect_garbage(dry_run=False, keep=None) == []
         assert all(path.exists() for path in folders)
     collected = await stage.service.collect_garbage(dry_run=False, keep=None)

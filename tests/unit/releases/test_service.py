@@ -1,17 +1,21 @@
 """What is done to apps beside deploying them."""
 
 import asyncio
+from contextlib import closing
 
 import pytest
 
 from paas.domain.event import EventKind
 from paas.domain.names import ProcessType
+from paas.domain.traffic import TrafficRule
 from paas.errors import (
     ArtifactGoneError,
     InvalidError,
     NameTakenError,
     NotFoundError,
 )
+from paas.store.connections import connect
+from paas.store.errors import RefusedByStoreError
 from releases.reference import parse, resolve
 from tests.unit.releases.conftest import Stage
 from tests.unit.releases.fakes import commit, manifest
@@ -53,6 +57,48 @@ async def test_a_destroyed_app_leaves_a_free_name_and_nothing_that_runs(stage: S
     assert stage.supervisor.asked == ["routed", "emptied"]
     assert (stage.repositories.made, stage.logs.forgotten) == ([], [stage.app.id])
     assert (await stage.service.create_app("shop", actor="me")).id != stage.app.id
+
+
+@pytest.fixture
+def no_events(stage: Stage) -> None:
+    """Let the store take no event any more."""
+    with closing(connect(stage.settings.database)) as connection:
+        connection.execute(
+            "CREATE TRIGGER no_events BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+
+
+@pytest.mark.usefixtures("no_events")
+async def test_what_cannot_be_told_of_an_app_is_not_done(stage: Stage) -> None:
+    service, app = stage.service, stage.app
+    for refused in (
+        service.create_app("blog", actor="me"),
+        service.rename_app(app, name="store", actor="me"),
+        service.destroy_app(app, actor="me"),
+    ):
+        with pytest.raises(RefusedByStoreError):
+            await refused
+    assert stage.store.apps.list() == [app]
+
+
+@pytest.mark.usefixtures("no_events")
+async def test_what_cannot_be_told_of_its_traffic_is_not_done(stage: Stage) -> None:
+    traffic, app = stage.traffic, stage.app
+    stage.store.domains.add(app.id, "old.example.com")
+    before = stage.store.domains.all()
+    for refused in (
+        traffic.add_domain(app, "shop.example.com", actor="me"),
+        traffic.secure_domain(app, "shop.example.com", pair=None, actor="me"),
+        traffic.remove_domain(app, "old.example.com", actor="me"),
+        traffic.set_maintenance(app, on=True, actor="me"),
+        traffic.set_sticky(app, on=True, actor="me"),
+    ):
+        with pytest.raises(RefusedByStoreError):
+            await refused
+    assert stage.store.domains.all() == before
+    assert stage.store.traffic.get(app.id) == TrafficRule()
+    assert stage.store.certificates.all() == {}
+    assert [path.name for path in stage.settings.certificates.iterdir()] == ["authority.pem"]
 
 
 # -- formation -----------------------------------------------------------------------------------------------------

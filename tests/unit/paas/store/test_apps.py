@@ -47,7 +47,7 @@ def test_renaming_an_app_to_its_own_name_changes_nothing(store: Store, shop: App
 
 def test_a_destroyed_app_frees_its_name_and_leaves_a_tombstone(store: Store, shop: App) -> None:
     release = serve_release(store, shop)
-    store.apps.destroy(shop.id)
+    store.apps.destroy(shop.id, actor="tester")
     assert store.apps.list() == []
     assert store.apps.get_by_id(shop.id).name == "shop"
     assert store.releases.get_by_id(release.id) == release
@@ -62,14 +62,14 @@ def test_a_destroyed_app_loses_its_domains_formation_and_place_in_the_desired_st
     store.domains.add(shop.id, "shop.example.com")
     store.formations.set(shop.id, {WEB: 2})
     store.formations.restart(shop.id, [(WEB, 1)])
-    store.apps.destroy(shop.id)
+    store.apps.destroy(shop.id, actor="tester")
     assert (store.domains.all(), store.formations.all(), store.formations.slots()) == ([], {}, {})
     assert store.releases.serving() == []
 
 
 def test_destroying_an_app_makes_its_secrets_unreadable(store: Store, shop: App) -> None:
     config = store.configs.save(shop.id, checked({"KEY": "value"}))
-    store.apps.destroy(shop.id)
+    store.apps.destroy(shop.id, actor="tester")
     with pytest.raises(NotFoundError, match="its secrets are unreadable"):
         store.configs.get(config)
 
@@ -79,12 +79,12 @@ def test_the_key_of_a_destroyed_app_is_left_nowhere_in_the_files_of_the_database
 ) -> None:
     wrapped = _wrapped_key(settings, shop)
     assert wrapped in _all_bytes(settings)
-    store.apps.destroy(shop.id)
+    store.apps.destroy(shop.id, actor="tester")
     assert wrapped not in _all_bytes(settings)
 
 
 def test_nothing_is_added_to_a_destroyed_app(store: Store, shop: App) -> None:
-    store.apps.destroy(shop.id)
+    store.apps.destroy(shop.id, actor="tester")
     with pytest.raises(NotFoundError, match="shop was destroyed"):
         store.deployments.begin(shop.id, kind=DeploymentKind.PUSH, actor="tester")
     with pytest.raises(NotFoundError, match="shop was destroyed"):
@@ -92,7 +92,7 @@ def test_nothing_is_added_to_a_destroyed_app(store: Store, shop: App) -> None:
     with pytest.raises(NotFoundError, match="shop was destroyed"):
         store.formations.set(shop.id, {WEB: 1})
     with pytest.raises(NotFoundError, match="shop was destroyed"):
-        store.apps.destroy(shop.id)
+        store.apps.destroy(shop.id, actor="tester")
 
 
 def _wrapped_key(settings: Settings, app: App) -> bytes:

@@ -57,7 +57,7 @@ def test_a_secret_moved_to_another_app_is_not_decrypted(store: Store, shop: App,
 def test_names_are_told_of_many_sets_at_once_and_after_the_end_of_the_app(store: Store, shop: App) -> None:
     full = store.configs.save(shop.id, checked({"B": "1", "A": "2"}))
     empty = store.configs.save(shop.id, {})
-    store.apps.destroy(shop.id)
+    store.apps.destroy(shop.id, actor="tester")
     assert store.configs.keys([full, empty]) == {full: ["A", "B"], empty: []}
 
 

@@ -43,7 +43,7 @@ def test_a_deployment_without_a_release_cannot_switch(store: Store, shop: App) -
 
 def test_a_deployment_of_a_destroyed_app_cannot_switch_but_can_end(store: Store, shop: App) -> None:
     deployment = store.deployments.for_release(add_release(store, shop).id)
-    store.apps.destroy(shop.id)
+    store.apps.destroy(shop.id, actor="tester")
     with pytest.raises(NotFoundError, match="destroyed"):
         store.deployments.succeed(deployment.id)
     ended = store.deployments.fail(

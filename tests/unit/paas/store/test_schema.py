@@ -98,7 +98,7 @@ def test_a_saved_config_takes_no_more_values(intruder: sqlite3.Connection) -> No
 
 
 def test_a_tombstone_stays(store: Store, shop: App, intruder: sqlite3.Connection) -> None:
-    store.apps.destroy(shop.id)
+    store.apps.destroy(shop.id, actor="tester")
     for statement in ("UPDATE apps SET destroyed_at = NULL", "DELETE FROM apps"):
         with pytest.raises(sqlite3.IntegrityError):
             intruder.execute(statement)

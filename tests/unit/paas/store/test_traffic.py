@@ -66,7 +66,7 @@ def test_a_certificate_goes_with_its_domain(store: Store, shop: App) -> None:
 def test_a_destroyed_app_leaves_no_rule_and_no_certificate(store: Store, shop: App) -> None:
     store.certificates.put(shop.id, CERTIFICATE)
     store.traffic.set(shop.id, maintenance=True)
-    store.apps.destroy(shop.id)
+    store.apps.destroy(shop.id, actor="tester")
     assert (store.certificates.all(), store.traffic.all()) == ({}, {})
     with pytest.raises(NotFoundError):
         store.traffic.set(shop.id, maintenance=False)

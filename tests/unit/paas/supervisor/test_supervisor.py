@@ -309,7 +309,7 @@ async def test_an_instance_that_ignores_TERM_is_killed_after_the_grace(house: Ho
 async def test_a_destroyed_app_is_emptied(house: House) -> None:
     house.scale(web=1, worker=1)
     await house.deploy(BOTH)
-    house.store.apps.destroy(house.app.id)
+    house.store.apps.destroy(house.app.id, actor="tester")
 
     await house.while_time_passes(house.supervisor.emptied(house.app.id))
 
