@@ -130,10 +130,7 @@ class Retention:
         # What goes with the artifacts above is the cache's alone from now on.
         if trimmed := await self._builds.trim(dry_run=dry_run):
             collected.append(Collected("cache", "build cache", trimmed))
-        for kind, path in await in_thread(self._stray):
-            # What is left of an app that is being destroyed goes with it, and is still in use.
-            if self._leases.holder(_app_of(path)):
-                continue
+        for kind, path in [*await self._left_by_apps(), *await in_thread(self._old_outputs)]:
             collected.append(Collected(kind, path.name, await in_thread(_freed_by, path)))
             if not dry_run:
                 await in_thread(_remove, path)
@@ -170,6 +167,10 @@ class Retention:
                     await self._builds.remove(stray)
         with _noted("build cache"):
             await self._builds.trim(dry_run=False)
+        with _noted("what destroyed apps left"):
+            for _, path in await self._left_by_apps():
+                with _noted(path.name):
+                    await in_thread(_remove, path)
 
     async def _collect_strays(self, *, dry_run: bool) -> list[Collected]:
         """Remove, or only name, what was built and no build has."""
@@ -229,10 +230,12 @@ class Retention:
             details={"build": build, "artifact": _name(artifact)},
         )
 
-    def _stray(self) -> list[tuple[Kind, Path]]:
-        return [*self._stray_of_apps(), *self._old_outputs()]
+    async def _left_by_apps(self) -> list[tuple[Kind, Path]]:
+        """Return the folders of destroyed apps that nobody uses any more: not those of one that is being destroyed."""
+        found = await in_thread(self._of_no_app)
+        return [(kind, path) for kind, path in found if not self._leases.holder(_app_of(path))]
 
-    def _stray_of_apps(self) -> list[tuple[Kind, Path]]:
+    def _of_no_app(self) -> list[tuple[Kind, Path]]:
         folders: tuple[tuple[Kind, Path], ...] = (
             ("repository", self._settings.repositories),
             ("log", self._settings.logs),
@@ -241,19 +244,17 @@ class Retention:
         found = [(kind, path) for kind, folder in folders for path in _entries(folder)]
         # Asked after the folders were read: the app of a folder that is there by now is living by now.
         living = {app.id for app in self._store.apps.list()}
+        running = {instance.app for instance in self._store.instances.living()}
         return [
             (kind, path)
             for kind, path in found
-            if _ID.fullmatch(_app_of(path)) and _app_of(path) not in living
+            if _ID.fullmatch(_app_of(path)) and _app_of(path) not in living | running
         ]
 
-    def _old_outputs(self) -> Iterator[tuple[Kind, Path]]:
+    def _old_outputs(self) -> list[tuple[Kind, Path]]:
         oldest = (self._clock.now() - OUTPUTS_KEPT).timestamp()
-        for folder in _entries(self._settings.outputs):
-            for path in _entries(folder):
-                with suppress(FileNotFoundError):
-                    if path.stat().st_mtime < oldest:
-                        yield "output", path
+        files = [path for folder in _entries(self._settings.outputs) for path in _entries(folder)]
+        return [("output", path) for path in files if _is_older(path, oldest)]
 
     def _size(self, artifact: Artifact) -> int:
         return _freed_by(self._settings.slugs / artifact.key) if isinstance(artifact, Slug) else 0
@@ -277,6 +278,13 @@ def _name(artifact: Artifact) -> str:
 def _app_of(path: Path) -> AppId:
     """Return the app whose folder it is, where it is the folder of one."""
     return AppId(path.name.removesuffix(".git"))
+
+
+def _is_older(path: Path, moment: float) -> bool:
+    try:
+        return path.stat().st_mtime < moment
+    except FileNotFoundError:
+        return False
 
 
 def _entries(folder: Path) -> list[Path]:

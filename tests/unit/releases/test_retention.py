@@ -11,8 +11,9 @@ import pytest
 from paas.clock import SystemClock
 from paas.domain.build import Slug
 from paas.domain.ids import BuildId
-from paas.domain.names import AppName
-from paas.errors import ArtifactGoneError
+from paas.domain.instance import ExitStatus
+from paas.domain.names import AppName, ProcessType
+from paas.errors import ArtifactGoneError, OperationTimedOutError
 from releases.retention import superfluous
 from tests.eventually import eventually_async
 from tests.unit.releases.conftest import Stage
@@ -125,6 +126,48 @@ async def test_what_an_app_has_that_is_being_destroyed_is_left_to_its_destructio
         assert all(path.exists() for path in folders)
     collected = await stage.service.collect_garbage(dry_run=False, keep=None)
     assert [each.kind for each in collected] == ["repository", "log"]
+
+
+async def test_the_hourly_round_finishes_a_destruction_that_was_interrupted(stage: Stage) -> None:
+    home, app = stage.settings.home, stage.app.id
+    folders = [home / "repositories" / f"{app}.git", home / "logs" / app]
+    for path in folders:
+        path.mkdir(parents=True)
+    stage.supervisor.unroutable = OperationTimedOutError()
+    with pytest.raises(OperationTimedOutError):
+        await stage.service.destroy_app(stage.app, actor="me")
+    assert all(path.exists() for path in folders)
+    await stage.deployer.retention.prune_all_soon()
+    await stage.deployer.retention.close()
+    assert [path for path in folders if path.exists()] == []
+
+
+async def test_what_a_destroyed_app_has_stays_while_an_instance_of_it_runs(stage: Stage) -> None:
+    log = stage.settings.home / "logs" / stage.app.id
+    log.mkdir(parents=True)
+    await stage.push("aaaaaaa")
+    release = stage.current()
+    assert release
+    running = stage.store.instances.begin(
+        app=stage.app.id,
+        release=release,
+        type=ProcessType("web"),
+        index=1,
+        epoch=0,
+        cause="a start",
+        wants_port=False,
+        restarts=0,
+        streak=0,
+        one_off=False,
+        boot_id="boot",
+    )
+    stage.store.apps.destroy(stage.app.id, actor="me")
+    assert await stage.service.collect_garbage(dry_run=False, keep=None) == []
+    assert log.exists()
+    stage.store.instances.ended(running.id, ExitStatus(0), cause="stopped")
+    await stage.deployer.retention.prune_all_soon()
+    await stage.deployer.retention.close()
+    assert not log.exists()
 
 
 async def test_what_is_gone_before_it_is_removed_is_no_error(
