@@ -1,5 +1,6 @@
 """The local authority, and what is checked of certificates from files."""
 
+import resource
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from paas.domain.certificate import KeyPair
-from paas.errors import InvalidError, PaasError
+from paas.errors import DiskFullError, InvalidError, PaasError
 from paas.tls.authority import Authority
 from paas.tls.files import keep, sweep
 from paas.tls.pair import checked, covers
@@ -150,9 +151,22 @@ def test_a_pair_that_tls_does_not_take_leaves_no_file(authority: Authority, tmp_
     assert not path.exists()
 
 
+def test_a_full_disk_keeps_no_part_of_a_key(authority: Authority, tmp_path: Path) -> None:
+    pair = authority.issue(HOST, now=NOW).pair
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(pair.key) // 2, hard))
+    try:
+        with pytest.raises(DiskFullError):
+            keep(pair, tmp_path / "full" / "c1.pem")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((tmp_path / "full").iterdir()) == []
+
+
 def test_files_that_nothing_uses_are_swept_away(tmp_path: Path) -> None:
     used, old, other = tmp_path / "c2.pem", tmp_path / "c1.pem", tmp_path / "notes.txt"
-    for path in (used, old, other):
+    unfinished = tmp_path / "c3.pem.part"
+    for path in (used, old, other, unfinished):
         path.touch()
     sweep(tmp_path, used=[used])
     sweep(tmp_path / "none", used=[])
