@@ -52,3 +52,7 @@ class Reverts:
             log.warning(
                 "unstable release stays", extra={"app": app, "release": release, "reason": error.message}
             )
+        except Exception:
+            log.exception(
+                "unstable release stays by a mistake of mini", extra={"app": app, "release": release}
+            )

@@ -110,6 +110,9 @@ class Keeper:
             except (OSError, TimeoutError) as error:
                 log.warning("log plane not reached", extra={"reason": str(error)})
                 was_sound = False
+            except Exception:  # the boundary: a plane that nobody keeps would be the last one
+                log.exception("log plane not kept by a mistake of mini")
+                was_sound = False
             if self._is_leaving:
                 return
             failures = 0 if was_sound else failures + 1
@@ -123,8 +126,16 @@ class Keeper:
         except (FileNotFoundError, ConnectionRefusedError):
             process = await LogProcess.launch(self._settings)
             log.info("log plane started", extra={"pid": process.pid})
-            return process, await PlaneConnection.open(path, listener=self._listener)
-        process = LogProcess(connection.peer)
+            try:
+                return process, await PlaneConnection.open(path, listener=self._listener)
+            except OSError:
+                process.close()
+                raise
+        try:
+            process = LogProcess(connection.peer)
+        except OSError:
+            await connection.close()
+            raise
         await self._recognise(process, connection)
         return process, connection
 

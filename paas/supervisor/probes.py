@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from paas.domain.ids import InstanceId
 from paas.domain.instance import Instance, InstanceState
@@ -33,7 +34,7 @@ class Probes:
             self._tasks.pop(key).cancel()
         for key in needed.keys() - self._tasks.keys():
             task = asyncio.create_task(self._probe(needed[key]), name=f"probe {key[0]}")
-            task.add_done_callback(_log_failure)
+            task.add_done_callback(partial(self._ended, key))
             self._tasks[key] = task
 
     async def close(self) -> None:
@@ -43,6 +44,12 @@ class Probes:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, key: _Key, task: asyncio.Task[None]) -> None:
+        """Log what a probe failed by, and forget it: the next `keep` begins it anew."""
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a probe failed", exc_info=error, extra={"probe": task.get_name()})
+            self._tasks.pop(key, None)
 
     async def _probe(self, subject: Examined) -> None:
         id = subject.instance.id
@@ -72,8 +79,3 @@ def _needs_probe(subject: Examined) -> bool:
 
 def _key(instance: Instance) -> _Key:
     return instance.id, instance.state
-
-
-def _log_failure(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("a probe failed", exc_info=error, extra={"probe": task.get_name()})

@@ -58,6 +58,8 @@ class LocalInstance:
         """Remove its scratch once nothing of it runs; raises ConflictError while its leader does."""
         if self._ending is None:
             raise ConflictError(f"Instance {self.id} still runs; stop it first.")
+        if self._has_failed(self._ending) and self.leader.ended.done():
+            self._ending = asyncio.create_task(self._clear())
         await asyncio.shield(self._ending)
         await in_thread(self._scratch.remove)
 

@@ -50,7 +50,7 @@ class Leader:
 
     def _has_ended(self) -> None:
         self._loop.remove_reader(self._handle)
-        code = pidfd.exit_code(self._handle, self.identity)
+        code = self._exit_code()
         if code is None or self._may_lack_memory(code):
             self._asking = self._loop.create_task(self._ask(code))
         else:
@@ -61,10 +61,16 @@ class Leader:
             if code is not None:
                 break
             await asyncio.sleep(pause)
-            code = pidfd.exit_code(self._handle, self.identity)
+            code = self._exit_code()
         out_of_memory = self._may_lack_memory(code) and await in_thread(killed_for_memory, self.identity)
         self._asking = None
         self._tell(ExitStatus(code, out_of_memory))
+
+    def _exit_code(self) -> int | None:
+        try:
+            return pidfd.exit_code(self._handle, self.identity)
+        except OSError:  # as without descriptors: that it has ended is to be told in any case
+            return None
 
     def _may_lack_memory(self, code: int | None) -> bool:
         return code == -signal.SIGKILL and not self._killed and kills() > self._kills_before

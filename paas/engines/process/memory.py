@@ -13,8 +13,13 @@ _SLACK = 1.0
 
 
 def kills() -> int:
-    """Return how often the kernel has killed for memory since boot. Reading whom is slow, so it is done on a rise."""
-    for line in Path("/proc/vmstat").read_text().splitlines():
+    """Return how often the kernel has killed for memory since boot, 0 where that cannot be read. Reading whom is slow, so
+    it is done on a rise."""
+    try:
+        counts = Path("/proc/vmstat").read_text()
+    except OSError:
+        return 0
+    for line in counts.splitlines():
         name, _, value = line.partition(" ")
         if name == "oom_kill":
             return int(value)

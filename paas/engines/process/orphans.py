@@ -1,5 +1,6 @@
 """Reaping what came to us because its parent ended before it. A child that someone here waits for is left alone."""
 
+import logging
 import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -8,6 +9,8 @@ from paas.clock import Clock
 from paas.domain.instance import ProcessIdentity
 from paas.engines.process import proc
 from paas.threads import in_thread
+
+log = logging.getLogger(__name__)
 
 _INTERVAL = 60.0
 
@@ -28,7 +31,10 @@ class Orphans:
         """Go on until cancelled."""
         while True:
             await self._clock.sleep(_INTERVAL)
-            await in_thread(self.look, frozenset(self._leaders()))
+            try:
+                await in_thread(self.look, frozenset(self._leaders()))
+            except Exception:  # the boundary: a look that fails must not be the last one
+                log.exception("orphans were not looked for; the next look takes them")
 
     def look(self, leaders: Collection[int]) -> None:
         """Reap what is due at this look."""

@@ -3,16 +3,19 @@
 import asyncio
 import gc
 import os
+import signal
 import subprocess
 
 import pytest
 
 from paas.clock import SystemClock
-from paas.domain.instance import ExitStatus
+from paas.domain.instance import ExitStatus, ProcessIdentity
 from paas.engines.process import proc
 from paas.engines.process.orphans import Orphans
 from paas.testing.behaviour import IDLES
+from paas.testing.clock import FakeClock
 from tests.contracts.stages import ProcessStage
+from tests.descriptors import no_descriptors
 from tests.eventually import eventually
 from tests.unit.paas.engines.world import (
     FOREVER,
@@ -141,3 +144,27 @@ async def test_orphans_that_end_while_their_instance_runs_are_reaped(stage: Proc
     assert len(zombies() - before) == 1
     orphans.look(leaders)
     assert zombies() == set()
+
+
+async def test_an_end_is_told_without_descriptors_and_what_is_left_goes_once_there_are_some(
+    stage: ProcessStage,
+) -> None:
+    spec = stage.command(f"setsid {SLEEP} & {SLEEP}")
+    identity = await stage.engine.start(spec)
+    assert isinstance(identity, ProcessIdentity)
+    await until_sleeping(2)
+    with no_descriptors():
+        os.kill(identity.pid, signal.SIGKILL)
+        await until_told(stage)
+    await stage.engine.forget(spec.id)
+    assert alive(spec.id) == set()
+
+
+async def test_orphans_are_looked_for_again_after_a_look_that_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = FakeClock()
+    looking = asyncio.create_task(Orphans(clock=clock, leaders=set).run())
+    with no_descriptors():
+        await clock.until(lambda: bool(caplog.records) or looking.done())
+    assert looking.cancel()

@@ -13,6 +13,8 @@ from paas.clock import SystemClock
 from paas.domain.ids import InstanceId
 from paas.domain.log import LINE_LIMIT, LogFilter
 from paas.logs.client import LogPlane
+from paas.logs.connection import PlaneConnection
+from paas.logs.keeper import Keeper
 from paas.settings import Settings
 from tests.eventually import eventually, eventually_async
 from tests.unit.paas.logs.printing import (
@@ -236,3 +238,20 @@ async def test_a_forgotten_app_leaves_nothing(plane: LogPlane, settings: Setting
     await plane.forget(APP)
     assert not (settings.logs / APP).exists()
     assert await texts(plane) == []
+
+
+async def test_a_mistake_in_keeping_the_plane_is_logged_and_does_not_end_it(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    mistakes = [RuntimeError("a mistake")]
+
+    async def greet(_: PlaneConnection) -> None:
+        if mistakes:
+            raise mistakes.pop()
+
+    keeper = Keeper(settings, clock=SystemClock(), greet=greet, listener=lambda _: None)
+    await keeper.start(within=5)
+    await keeper.stop()
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        "log plane not kept by a mistake of mini"
+    ]

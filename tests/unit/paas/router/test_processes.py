@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from paas.router.client import RouterClient
 from paas.router.processes import Routers
 from paas.router.table import load
 from paas.settings import DEFAULT_HTTPS, Address
+from tests.descriptors import no_descriptors
 from tests.eventually import eventually_async
 from tests.unit.paas.router.harness import (
     LOCALHOST,
@@ -180,17 +179,6 @@ async def test_a_table_that_nobody_could_be_told_ends_no_router_and_can_be_publi
             await routers.publish(table(1, address))
         await routers.publish(table(1, address))
         assert (status_of(await get(routers)), routers.pids) == (200, pids)
-
-
-@contextmanager
-def no_descriptors() -> Iterator[None]:
-    """Let this process open nothing more meanwhile."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def _has_logged(caplog: pytest.LogCaptureFixture, message: str) -> bool:

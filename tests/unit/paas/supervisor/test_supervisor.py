@@ -1,11 +1,13 @@
 """The whole supervisor: real store, fake engine, fake time."""
 
+import errno
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from paas.domain.ids import InstanceId
 from paas.domain.instance import ExitStatus
 from paas.errors import NotHealthyError
 from paas.testing.behaviour import Behaviour, OnTerm
@@ -367,3 +369,17 @@ async def test_a_new_control_plane_numbers_tables_from_above_those_that_the_rout
 
     await house.clock.until(lambda: house.routing.version > 41)
     assert house.routing.tables[-1].version == 42
+
+
+async def test_a_probe_that_fails_is_begun_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults, address = [OSError(errno.EMFILE, "Too many open files")], house.engine.address
+
+    async def unable(id: InstanceId, port: int) -> str | None:
+        if faults:
+            raise faults.pop()
+        return await address(id, port)
+
+    monkeypatch.setattr(house.engine, "address", unable)
+    house.scale(web=1)
+    await house.healthy(house.release(WEB))
+    assert house.shown() == {"web.1": "up"}
