@@ -179,9 +179,11 @@ class Deployer:
             raise
         finally:
             story.ticket.leave()
-            await self._outputs.close(story.id)
-            del self._underway[story.id]
-            story.over.set()
+            try:
+                await self._outputs.close(story.id)
+            finally:
+                del self._underway[story.id]
+                story.over.set()
             self.retention.prune_soon(story.app.id)
 
     async def _begin(self, app: App, change: Change, *, wait_lock: float, actor: str) -> Deployment:
