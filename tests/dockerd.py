@@ -7,16 +7,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pytest
-
 from paas.domain.build import Image
+from tests.needs import needs
 
 PYTHON = "mini-test/python:3.11"
 NODE = "mini-test/node:18"
 REDIS = "mini-test/redis:7"
 ADDRESS = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 """Where the daemon of the tests answers."""
-_REQUIRED = os.environ.get("MINI_TEST_REQUIRE") == "all"
 
 
 def docker(*arguments: str, check: bool = True) -> str:
@@ -39,9 +37,7 @@ def is_here() -> bool:
         return False
 
 
-needs_docker = pytest.mark.skipif(
-    not _REQUIRED and not is_here(), reason="needs a Docker daemon with the images of .ci/docker"
-)
+needs_docker = needs("a Docker daemon with the images of .ci/docker", is_here)
 
 
 _made: set[str] = set()

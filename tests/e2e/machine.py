@@ -1,23 +1,10 @@
 """The machine under the scenarios: its programs, ports and processes."""
 
-import os
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
-
-import pytest
-
-
-def need(program: str) -> None:
-    """Skip where a program is not installed; fail instead where MINI_TEST_REQUIRE=all says that nothing may be missing."""
-    if shutil.which(program) is None:
-        missing = f"{program} is not installed"
-        if os.environ.get("MINI_TEST_REQUIRE") == "all":
-            pytest.fail(missing)
-        pytest.skip(missing)
 
 
 def alive(pid: int) -> bool:

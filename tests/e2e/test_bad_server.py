@@ -13,8 +13,9 @@ from tests.e2e import apps
 from tests.e2e.engines import Engine
 from tests.e2e.harness import BIN, Mini, Repository, kill
 from tests.e2e.machine import alive
+from tests.needs import need, needs
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
+needs_root = needs("root, who alone may mount a small file system", lambda: os.geteuid() == 0)
 
 
 @pytest.fixture
@@ -172,8 +173,8 @@ def cramped(engine: Engine, tmp_path: Path) -> Iterator[Mini]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount")
+    mounted = subprocess.run(mount, capture_output=True, check=False)
+    need("a machine that lets us mount a small file system", is_here=mounted.returncode == 0)
     server = Mini(disk / "home", engine=engine)
     server.start()
     yield server

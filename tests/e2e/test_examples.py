@@ -10,8 +10,8 @@ import pytest
 from tests.dockerd import PYTHON
 from tests.e2e.engines import Engine
 from tests.e2e.harness import Mini, Repository
-from tests.e2e.machine import need
 from tests.eventually import eventually
+from tests.needs import need_program
 
 pytestmark = [pytest.mark.needs_network, pytest.mark.timeout(600)]
 
@@ -35,8 +35,8 @@ def test_hello_python_greets(mini: Mini, repository: Make) -> None:
 
 
 def test_node_hello_runs_the_start_script_of_its_package(mini: Mini, repository: Make) -> None:
-    need("node")
-    need("npm")
+    need_program("node")
+    need_program("npm")
     app = deployed(repository, "node-hello")
     assert mini.get("node-hello") == "Hello from web.1, release v1\n"
     assert "the start script of package.json" in mini.ok("releases", "output", "v1", "-a", app.name)

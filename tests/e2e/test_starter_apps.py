@@ -13,9 +13,10 @@ from uv import find_uv_bin
 from tests.dockerd import REDIS, docker
 from tests.e2e.engines import Engine
 from tests.e2e.harness import Mini, Repository
-from tests.e2e.machine import free_port, listens, need
+from tests.e2e.machine import free_port, listens
 from tests.e2e.starters import EXPRESS, FASTAPI, FLASK
 from tests.eventually import eventually
+from tests.needs import need_program
 
 pytestmark = [pytest.mark.needs_network, pytest.mark.timeout(600)]
 
@@ -124,8 +125,8 @@ def test_a_fastapi_app_after_its_first_example(mini: Mini, repository: Make) -> 
 
 
 def test_an_express_app_made_by_its_generator(mini: Mini, repository: Make) -> None:
-    need("node")
-    need("npm")
+    need_program("node")
+    need_program("npm")
     app = repository("express-generated")
     run("npx", "--yes", "express-generator", "--no-view", "--git", "--force", ".", folder=app.path)
     app.commit()
@@ -135,8 +136,8 @@ def test_an_express_app_made_by_its_generator(mini: Mini, repository: Make) -> N
 
 
 def test_an_express_app_after_its_hello_world(mini: Mini, repository: Make) -> None:
-    need("node")
-    need("npm")
+    need_program("node")
+    need_program("npm")
     app = repository("express-hello").write({"app.js": EXPRESS})
     run("npm", "init", "--yes", folder=app.path)
     run("npm", "install", "--no-audit", "--no-fund", "express", folder=app.path)
@@ -155,7 +156,7 @@ def redis(engine: Engine, tmp_path: Path) -> Iterator[str]:
 
 @contextmanager
 def redis_program(host: str, folder: Path) -> Iterator[int]:
-    need("redis-server")
+    need_program("redis-server")
     port = free_port()
     argv = ["redis-server", "--bind", host, "--port", str(port), "--save", "", "--dir", str(folder)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as server:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tests.dockerd import PYTHON
 from tests.eventually import eventually
+from tests.needs import needs
+
+needs_own_dockerd = needs("root and dockerd", lambda: os.geteuid() == 0 and shutil.which("dockerd"))
 
 
 class OwnDockerd:

@@ -3,7 +3,6 @@ nothing is started twice, and all goes on by itself once Docker answers. The dae
 
 import os
 import re
-import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,13 +17,10 @@ from tests.e2e.harness import Mini, Repository
 from tests.e2e.results import Result
 from tests.eventually import eventually
 from tests.faults import talker
-from tests.faults.dockerd import OwnDockerd
+from tests.faults.dockerd import OwnDockerd, needs_own_dockerd
 from tests.faults.traffic import Traffic
 
-pytestmark = [
-    needs_docker,
-    pytest.mark.skipif(bool(os.geteuid()) or not shutil.which("dockerd"), reason="needs root, with dockerd"),
-]
+pytestmark = [needs_docker, needs_own_dockerd]
 
 NAME = "talker"
 LOST_WITH_A_DAEMON = 2

@@ -24,7 +24,7 @@ from tests.dockerd import PYTHON, docker, inspect, needs_docker
 from tests.eventually import eventually, eventually_async
 from tests.faults.docker_life import HOME_ID, INSTANCE, spec
 from tests.faults.docker_proxy import DockerProxy
-from tests.faults.dockerd import OwnDockerd
+from tests.faults.dockerd import OwnDockerd, needs_own_dockerd
 
 pytestmark = [pytest.mark.anyio, needs_docker]
 
@@ -229,8 +229,6 @@ async def test_an_image_and_a_container_removed_behind_its_back_are_missed(
 
 @pytest.fixture
 def dockerd(folder: Path) -> Iterator[OwnDockerd]:
-    if os.geteuid() or not shutil.which("dockerd"):
-        pytest.skip("needs to be root, with dockerd")
     own = OwnDockerd(folder)
     own.start()
     yield own
@@ -239,6 +237,7 @@ def dockerd(folder: Path) -> Iterator[OwnDockerd]:
 
 
 # Docker's SDK leaves a socket to the collector when it cannot connect.
+@needs_own_dockerd
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 async def test_a_daemon_that_was_killed_is_waited_for_and_each_end_is_told_once(
     folder: Path, dockerd: OwnDockerd, reader: Reader
@@ -270,6 +269,7 @@ async def test_a_daemon_that_was_killed_is_waited_for_and_each_end_is_told_once(
     await engine.close()
 
 
+@needs_own_dockerd
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 async def test_a_daemon_that_ends_in_order_loses_no_line(
     folder: Path, dockerd: OwnDockerd, reader: Reader

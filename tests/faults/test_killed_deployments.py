@@ -13,15 +13,14 @@ from tests.e2e.engines import Running
 from tests.e2e.harness import Mini, Repository
 from tests.eventually import eventually
 from tests.faults.killing import end
+from tests.needs import needs
 
 SETTINGS = {"MINI_STOP_GRACE": "3", "MINI_DRAIN_LIMIT": "2", "MINI_BOOT_LIMIT": "30"}
 
 NEVER_LISTENS = "import time\nwhile True: time.sleep(60)\n"
 SLOW_BUILD = '{"name": "slow", "private": true, "scripts": {"build": "sleep 100"}}'
 
-needs_npm = pytest.mark.skipif(
-    shutil.which("npm") is None, reason="no npm: a build that takes long is a node build"
-)
+needs_npm = needs("npm: a build that takes long is a node build", lambda: shutil.which("npm"))
 
 
 @pytest.fixture(scope="module")

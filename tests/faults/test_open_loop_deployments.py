@@ -21,6 +21,7 @@ from tests.faults.open_loop import OpenLoop
 from tests.faults.replica import Replica
 from tests.faults.test_deployments_under_load import LongLived
 from tests.faults.test_killed_replicas import two_ports
+from tests.needs import needs
 
 SETTINGS = {"MINI_STOP_GRACE": "5", "MINI_DRAIN_LIMIT": "1"}
 KILL_EVERY = {"process": 5.0, "docker": 10.0}
@@ -147,7 +148,7 @@ def test_a_hundred_deployments_while_the_control_plane_is_killed(mini: Mini, cha
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
+@needs("nginx", lambda: shutil.which("nginx"))
 def test_the_same_load_finds_what_nginx_loses_at_a_reload(tmp_path: Path) -> None:
     # Less than the router gets: a single backend of this kind takes no more.
     lost, requests = nginx_under_load(tmp_path, switches=100, rate=200)

@@ -15,9 +15,10 @@ from paas.errors import DiskFullError
 from paas.settings import Settings
 from paas.store.ballast import SIZE, Ballast
 from paas.store.database import Store
+from tests.needs import need, needs
 from tests.stores import open_store
 
-needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+needs_root = needs("root, who alone may mount a small disk", lambda: os.geteuid() == 0)
 
 
 @pytest.fixture
@@ -28,8 +29,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=96m", "mini-test", str(disk)], check=False, capture_output=True
     )
-    if mounted.returncode != 0:
-        pytest.skip("this machine does not let us mount a small disk")
+    need("a machine that lets us mount a small disk", is_here=mounted.returncode == 0)
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
@@ -41,7 +41,7 @@ def test_the_ballast_is_really_on_the_disk_and_private(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-@needs_mount
+@needs_root
 def test_on_a_full_disk_a_scale_down_can_still_be_recorded(small_disk: Path) -> None:
     settings = Settings(home=small_disk / "home")
     store = open_store(small_disk, settings=settings)
@@ -62,7 +62,7 @@ def test_on_a_full_disk_a_scale_down_can_still_be_recorded(small_disk: Path) -> 
     store.close()
 
 
-@needs_mount
+@needs_root
 def test_a_store_cannot_be_made_on_a_full_disk_and_says_so(small_disk: Path) -> None:
     fill(small_disk)
     with pytest.raises(DiskFullError):
