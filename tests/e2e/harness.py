@@ -55,9 +55,10 @@ class Mini:
         cwd: Path | None = None,
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
+        limit: float = COMMAND_LIMIT,
     ) -> Result:
-        """Run `mini ARGV…` and return how it ended."""
-        return self.command(str(BIN / "mini"), *argv, cwd=cwd, stdin=stdin, env=env)
+        """Run `mini ARGV…`, which must end within so many seconds, and return how it ended."""
+        return self.command(str(BIN / "mini"), *argv, cwd=cwd, stdin=stdin, env=env, limit=limit)
 
     def command(
         self,
@@ -65,6 +66,7 @@ class Mini:
         cwd: Path | None = None,
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
+        limit: float = COMMAND_LIMIT,
     ) -> Result:
         """Run any command in the server's environment."""
         done = subprocess.run(
@@ -75,14 +77,16 @@ class Mini:
             stdin=None if stdin is not None else subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=COMMAND_LIMIT,
+            timeout=limit,
             check=False,
         )
         return Result(argv, done.returncode, done.stdout, done.stderr)
 
-    def ok(self, *argv: str, cwd: Path | None = None, stdin: str | None = None) -> str:
+    def ok(
+        self, *argv: str, cwd: Path | None = None, stdin: str | None = None, limit: float = COMMAND_LIMIT
+    ) -> str:
         """Run `mini ARGV…`, which must end with 0, and return its stdout."""
-        result = self.run(*argv, cwd=cwd, stdin=stdin)
+        result = self.run(*argv, cwd=cwd, stdin=stdin, limit=limit)
         assert result.code == 0, f"\n{result}"
         return result.out
 

@@ -23,6 +23,8 @@ from tests.faults.traffic import Traffic
 pytestmark = [needs_docker, needs_own_dockerd]
 
 NAME = "talker"
+SECONDS = 30
+"""What "within seconds" is on a busy machine: a command that takes longer without Docker waits for it."""
 LOST_WITH_A_DAEMON = 2
 """Lines of one container that a daemon has read and not yet written when it ends: nobody else has them. Plain Docker 20.10,
 with live-restore, lost 2 in 10 restarts under two containers with a thousand lines a second."""
@@ -68,13 +70,13 @@ def states(mini: Mini) -> list[str]:
 
 def assert_the_rest_answers(mini: Mini) -> None:
     for command in ("config", "releases", "logs", "events"):
-        mini.ok(command, "-a", NAME)
+        mini.ok(command, "-a", NAME, limit=SECONDS)
 
 
 def all_at_once(shop: Repository, *commands: tuple[str, ...]) -> list[Result]:
-    """Run several commands in the app's repository; each must end by itself."""
+    """Run several commands in the app's repository; each must end by itself, within seconds."""
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda argv: shop.mini.run(*argv, cwd=shop.path), commands))
+        return list(pool.map(lambda argv: shop.mini.run(*argv, cwd=shop.path, limit=SECONDS), commands))
 
 
 def assert_each_says_what_is_wrong(shop: Repository, *more: tuple[str, ...]) -> None:
@@ -118,12 +120,12 @@ def test_a_daemon_that_hangs_is_called_silent_and_nothing_is_started_twice(
     with Traffic(mini.http, NAME) as traffic:
         dockerd.hang()
         assert states(mini) == ["unknown", "unknown"]
-        listed = mini.run("ps", "-a", NAME)
+        listed = mini.run("ps", "-a", NAME, limit=SECONDS)
         assert listed.code == 0
         assert "web.1: unknown" in listed.out
         assert "mini doctor" in listed.err
         for command in (("apps",), ("info", "-a", NAME), ("server", "status")):
-            counted = mini.run(*command)
+            counted = mini.run(*command, limit=SECONDS)
             assert (counted.code, "unknown" in counted.out, "mini doctor" in counted.err) == (
                 0,
                 True,
