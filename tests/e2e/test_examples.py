@@ -78,8 +78,9 @@ def test_web_worker_does_its_jobs(mini: Mini, repository: Make, database: str) -
     assert "the schema is up to date" in mini.ok("run", "-a", app.name, "migrate")
 
 
-def test_the_demo_tells_the_whole_story(mini: Mini) -> None:
-    told = mini.command("sh", str(EXAMPLES / "demo.sh"))
+def test_the_demo_tells_the_whole_story_on_the_engine_that_is_asked_for(mini: Mini, engine: Engine) -> None:
+    demo = ("sh", str(EXAMPLES / "demo.sh"), "--engine", engine.name)
+    told = mini.command(*demo, env={"MINI_ENGINE": "the flag counts"})
     assert told.code == 0, told
     assert "Traceback" not in told.out + told.err
     assert "$ mini rollback" in told.out
