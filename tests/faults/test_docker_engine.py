@@ -18,9 +18,9 @@ from paas.domain.ids import InstanceId
 from paas.domain.instance import ExitStatus
 from paas.engines.docker import DockerEngine
 from paas.engines.docker.client import Daemon
-from paas.errors import EngineUnavailableError
+from paas.errors import ArtifactGoneError, EngineUnavailableError
 from paas.settings import Settings
-from tests.dockerd import PYTHON, docker, inspect, needs_docker
+from tests.dockerd import PYTHON, docker, image_with, inspect, needs_docker
 from tests.eventually import eventually, eventually_async
 from tests.faults.docker_life import HOME_ID, INSTANCE, spec
 from tests.faults.docker_proxy import DockerProxy
@@ -217,7 +217,9 @@ async def test_an_image_and_a_container_removed_behind_its_back_are_missed(
     proxied: tuple[Engine, DockerProxy], reader: Reader
 ) -> None:
     engine, _ = proxied
-    await engine.start(spec(python_image(), IDLE, reader.fifo))
+    image = image_with({"news.txt": os.urandom(8).hex()}, label="removed")
+    started = spec(image.digest, IDLE, reader.fifo)
+    await engine.start(started)
     docker("rm", "-f", docker("ps", "-q", "--filter", f"label=mini.instance={INSTANCE}"))
 
     async def told() -> bool:
@@ -225,6 +227,11 @@ async def test_an_image_and_a_container_removed_behind_its_back_are_missed(
 
     await eventually_async(told)
     await engine.forget(INSTANCE)
+    assert await engine.has(image)
+    docker("image", "rm", image.digest)
+    assert not await engine.has(image)
+    with pytest.raises(ArtifactGoneError):
+        await engine.start(replace(started, id=InstanceId("00000000000000d2")))
 
 
 @pytest.fixture
