@@ -62,7 +62,32 @@ def inspected(container: str) -> Any:
 
 
 def test_a_container_has_no_privilege_and_limits(mini: Mini, shop: Repository) -> None:
-    found = inspected(containers(mini)[0])
+    (web,) = containers(mini)
+    found = inspected(web)
+    assert_confined(found, network=network_of_shop(mini))
+    labels = found["Config"]["Labels"]
+    assert (labels["mini.name"], labels["mini.release"], labels["mini.type"]) == ("web.1", "v1", "web")
+    assert found["Name"].startswith("/mini-shop-web.1-")
+
+
+@pytest.mark.parametrize("words", [["web"], ["--", "sleep", "1000"]], ids=["a type", "a command"])
+def test_a_one_off_is_confined_as_an_instance_is(mini: Mini, shop: Repository, words: list[str]) -> None:
+    with mini.started(str(BIN / "mini"), "run", "-a", "shop", *words) as run:
+        try:
+            (one_off,) = eventually(lambda: _one_offs(mini), within=30)
+            assert_confined(inspected(one_off), network=network_of_shop(mini))
+        finally:
+            run.terminate()
+            run.communicate(timeout=30)
+    eventually(lambda: _one_offs(mini) == [], within=30)
+
+
+def network_of_shop(mini: Mini) -> str:
+    return f"mini-{mini.api('/v1/apps/shop')['id']}"
+
+
+def assert_confined(found: Any, *, network: str) -> None:
+    """Assert that a container may do as little as it can, and is in that network alone."""
     host = found["HostConfig"]
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges"]
@@ -73,11 +98,11 @@ def test_a_container_has_no_privilege_and_limits(mini: Mini, shop: Repository) -
     assert host["RestartPolicy"]["Name"] == "no"
     assert host["Binds"] is None
     assert found["Mounts"] == []
-    published = found["NetworkSettings"]["Ports"] or {}
-    assert all(each["HostIp"] == "127.0.0.1" for bindings in published.values() for each in bindings or [])
-    labels = found["Config"]["Labels"]
-    assert (labels["mini.name"], labels["mini.release"], labels["mini.type"]) == ("web.1", "v1", "web")
-    assert found["Name"].startswith("/mini-shop-web.1-")
+    assert not host["PortBindings"]
+    assert host["PublishAllPorts"] is False
+    assert not any((found["NetworkSettings"]["Ports"] or {}).values())
+    assert host["NetworkMode"] == network
+    assert list(found["NetworkSettings"]["Networks"]) == [network]
 
 
 def test_a_container_reaches_no_control_port(mini: Mini, shop: Repository) -> None:
