@@ -42,6 +42,8 @@ pytestmark = [pytest.mark.anyio, needs_docker]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dockerfile-app"
 PUBLIC_BASE = "python:3.12-slim"
+USER = "10001"
+"""Whom a generated Dockerfile's app runs as: not root."""
 CANARY = f"canary-{token_hex(8)}"
 MARK = f"mini.test.mark={token_hex(8)}"
 Files = dict[str, str | bytes]
@@ -162,7 +164,7 @@ async def test_a_python_app_runs_without_root_and_a_change_of_code_makes_one_lay
     who = running(
         first, "sh", "-c", "id -u; pwd; echo $HOME; touch x; python -c 'import six; print(six.__version__)'"
     )
-    assert who.split() == ["10001", "/app", "/app", "1.17.0"]
+    assert who.split() == [USER, "/app", "/app", "1.17.0"]
     second, _ = await shop.build({"app.py": f"'{token_hex(8)}'"})
     before, after = (inspect(image.digest)["RootFS"]["Layers"] for image in (first, second))
     assert isinstance(before, list)
@@ -205,6 +207,7 @@ async def test_a_node_app_is_installed_and_built(shop: Workshop) -> None:
         "index.js": "",
     }
     image, build = await shop.build(files)
+    assert running(image, "id", "-u") == USER
     assert running(image, "cat", "out") == "built"
     assert running(image, "node", "-p", "require('is-number')(5)") == "true"
     assert build.manifest is not None
@@ -216,6 +219,7 @@ async def test_a_procfile_alone_is_enough(shop: Workshop) -> None:
     (shop.work.path / "run").chmod(0o755)
     (shop.work.path / "link").symlink_to("run")
     image, _ = await shop.build({"Procfile": "web: ./run\n"})
+    assert running(image, "id", "-u") == USER
     assert running(image, "./link") == "ran"
     assert running(image, "ls", "-A").split() == ["Procfile", "link", "run"]
 
