@@ -1,13 +1,16 @@
-"""What `mini doctor` finds of Docker: whether it answers, how old it is, and what it leaves open."""
+"""What `mini doctor` finds of Docker: whether it answers, how old it is, what it builds with, and what it leaves open."""
 
+import os
 import shutil
 import subprocess
 from typing import Literal
 
 from api.schemas import Finding
 from builds.bases import node_base, python_base
+from builds.session import Session
 from paas.engines.docker.client import Daemon
-from paas.errors import EngineUnavailableError, UnsupportedError
+from paas.engines.docker.door import Door, unreachable
+from paas.errors import BuildFailedError, EngineUnavailableError, UnsupportedError
 from paas.settings import BaseImages, EngineChoice
 from paas.threads import in_thread
 
@@ -25,8 +28,7 @@ async def docker_findings(engine: EngineChoice, bases: BaseImages) -> list[Findi
     daemon = Daemon()
     try:
         version = await daemon.version()
-        on_docker = engine is EngineChoice.DOCKER
-        of_bases = [await _of_base(daemon, *base) for base in _named(bases).items()] if on_docker else []
+        of_images = await _of_images(daemon, bases) if engine is EngineChoice.DOCKER else []
     except (EngineUnavailableError, UnsupportedError) as error:
         if engine is EngineChoice.PROCESS:
             return [_finding("docker", message="no Docker daemon answers; this home does not need one")]
@@ -34,7 +36,7 @@ async def docker_findings(engine: EngineChoice, bases: BaseImages) -> list[Findi
     finally:
         daemon.close()
     forwarding = of_forwarding(version.engine, forwards=await in_thread(_forwards_all))
-    return [of_version(version.engine, version.api), forwarding, *of_bases]
+    return [of_version(version.engine, version.api), forwarding, *of_images]
 
 
 def of_version(engine: str, api: str) -> Finding:
@@ -56,6 +58,21 @@ def of_forwarding(engine: str, *, forwards: bool | None) -> Finding:
     return _finding("docker network", level="warning", message=sentence)
 
 
+async def of_builds(door: Door) -> Finding:
+    """Return whether a daemon has the BuildKit that every build needs; raises EngineUnavailableError where it does not
+    answer."""
+    session = Session(door, {}, key="")
+    try:
+        await in_thread(session.open)
+    except BuildFailedError as error:
+        return _finding("docker builds", level="error", message=error.message)
+    except OSError as error:
+        raise unreachable(door, error) from error
+    finally:
+        session.close()
+    return _finding("docker builds", message="BuildKit is there to build images")
+
+
 def of_base(setting: str, image: str, *, there: bool) -> Finding:
     """Return whether an image that generated Dockerfiles begin with is there, by the setting that names it."""
     if there:
@@ -74,6 +91,11 @@ def _named(bases: BaseImages) -> dict[str, str]:
         "MINI_BASE_NODE": node_base(bases, ""),
         "MINI_BASE_PLAIN": bases.plain,
     }
+
+
+async def _of_images(daemon: Daemon, bases: BaseImages) -> list[Finding]:
+    of_bases = [await _of_base(daemon, *base) for base in _named(bases).items()]
+    return [await of_builds(Door.named_by(os.environ)), *of_bases]
 
 
 async def _of_base(daemon: Daemon, setting: str, image: str) -> Finding:

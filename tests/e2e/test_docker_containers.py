@@ -312,4 +312,5 @@ def test_the_engine_is_shown_and_doctor_tells_of_docker(mini: Mini) -> None:
     told = mini.run("doctor", "--json")
     findings = {each["check"]: each for each in json.loads(told.out)}
     assert "answers, API" in findings["docker"]["message"]
+    assert findings["docker builds"]["message"] == "BuildKit is there to build images"
     assert findings["MINI_BASE_PYTHON"]["message"] == f"{PYTHON} is there"

@@ -1,8 +1,15 @@
 """What `mini doctor` says of Docker."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from api.docker_doctor import of_base, of_forwarding, of_version
+from api.docker_doctor import of_base, of_builds, of_forwarding, of_version
+from paas.engines.docker.door import Door
+from paas.errors import EngineUnavailableError
 
 
 @pytest.mark.parametrize(
@@ -26,6 +33,49 @@ def test_a_network_that_neighbours_may_reach_is_warned_of(
     engine: str, forwards: bool | None, level: str
 ) -> None:
     assert of_forwarding(engine, forwards=forwards).level == level
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "docker.sock"))
+        listener.listen()
+        yield listener
+
+
+def answer_once(listener: socket.socket, head: bytes) -> None:
+    """Be a daemon that gives one answer."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(head)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("head", "level", "said"),
+    [
+        pytest.param(b"HTTP/1.1 101 UPGRADED\r\n\r\n", "ok", "BuildKit is there", id="a session"),
+        pytest.param(
+            b"HTTP/1.1 404 Not Found\r\n\r\n", "error", "does not build with BuildKit", id="no session"
+        ),
+    ],
+)
+async def test_a_daemon_without_buildkit_is_an_error(
+    listener: socket.socket, head: bytes, level: str, said: str
+) -> None:
+    daemon = threading.Thread(target=answer_once, args=(listener, head))
+    daemon.start()
+    finding = await of_builds(Door(path=listener.getsockname()))
+    daemon.join()
+    assert (finding.check, finding.level) == ("docker builds", level)
+    assert said in finding.message
+
+
+@pytest.mark.anyio
+async def test_a_daemon_that_went_meanwhile_is_not_without_buildkit(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailableError):
+        await of_builds(Door(path=str(tmp_path / "none.sock")))
 
 
 @pytest.mark.parametrize(("there", "level"), [(True, "ok"), (False, "warning")])
