@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -35,6 +36,7 @@ from paas.store.database import Store
 from tests.dockerd import ADDRESS, NODE, PYTHON, docker, inspect, needs_docker
 from tests.eventually import eventually_async
 from tests.faults.docker_proxy import DockerProxy
+from tests.faults.dockerd import OwnDockerd, needs_own_dockerd
 from tests.registry import Registry
 from tests.unit.builds.repos import WorkTree, git
 
@@ -554,21 +556,35 @@ async def test_an_image_that_another_home_or_a_person_made_is_never_removed(shop
     assert inspect(PYTHON) == base
 
 
+@pytest.fixture
+def dockerd() -> Iterator[OwnDockerd]:
+    """A daemon whose build cache nobody else fills, or misses."""
+    own = OwnDockerd(Path(tempfile.mkdtemp(prefix="mini-docker-")))
+    own.start()
+    own.load()
+    yield own
+    own.close()
+
+
+@needs_own_dockerd
 async def test_what_docker_keeps_for_later_builds_has_a_limit_and_a_removed_image_counts(
-    shop: Workshop,
+    shop: Workshop, dockerd: OwnDockerd
 ) -> None:
     megabytes = 24
     fill = f"RUN head -c {megabytes}000000 /dev/urandom > /data # {token_hex(4)}"
-    image, _ = await shop.build({"Dockerfile": f"FROM {PYTHON}\n{fill}\nCMD x\n"})
     kept = replace(shop.settings, build_cache=1)
-    builder = ImageBuilder(kept, home_id=shop.home_id)
+    builder = ImageBuilder(kept, home_id=shop.home_id, environ=dockerd.environ)
+    shop.service = shop.serving(builder, kept)
+    image, _ = await shop.build({"Dockerfile": f"FROM {PYTHON}\n{fill}\nCMD x\n"})
     await builder.trim(dry_run=False)
     assert await builder.has(image)
     assert await builder.trim(dry_run=True) < megabytes * 1_000_000  # the image has it, the cache shares it
     assert await builder.remove(image)
     excess = await builder.trim(dry_run=True)
     assert excess > megabytes * 1_000_000 - 1024 * 1024
-    unlimited = ImageBuilder(replace(shop.settings, build_cache=0), home_id=shop.home_id)
+    unlimited = ImageBuilder(
+        replace(shop.settings, build_cache=0), home_id=shop.home_id, environ=dockerd.environ
+    )
     assert await unlimited.trim(dry_run=False) == 0
     assert await builder.trim(dry_run=True) >= excess
     assert await builder.trim(dry_run=False) >= excess
