@@ -1,9 +1,12 @@
 """Containers of a real daemon: how they end, who reaches them, what is left of them."""
 
 import asyncio
+import os
 import socket
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -14,13 +17,15 @@ from paas.domain.instance import ExitStatus, InstanceSpec
 from paas.engines.base import TerminalSize
 from paas.engines.docker import DockerEngine
 from paas.engines.docker.client import Daemon
-from paas.engines.docker.spec import Place
+from paas.engines.docker.spec import network_name
 from paas.engines.docker.state import ContainerState
+from paas.engines.docker.subnets import PREFIX, candidates, gateway_of
 from paas.errors import ArtifactGoneError, InvalidError
 from tests.contracts.stages import DockerStage, free_port
 from tests.contracts.test_engine import output_of, until_listening, until_told
 from tests.dockerd import PYTHON, docker, image_with, needs_docker
 from tests.eventually import eventually_async
+from tests.needs import needs
 
 pytestmark = [pytest.mark.anyio, needs_docker]
 
@@ -309,11 +314,21 @@ async def test_a_one_off_that_ends_before_it_is_watched_is_heard_of(stage: Docke
         assert await one_off.wait() == ExitStatus(-9)
 
 
-async def test_a_place_out_of_reach_is_published_on_loopback(stage: DockerStage, tmp_path: Path) -> None:
+def make_network_without_gateway_here(spec: InstanceSpec, home_id: str) -> None:
+    """Make the app's network so that its gateway is not this machine's, which is in it by another address all the same."""
+    subnet = next(candidates(spec.app, ()))
+    options = ("--subnet", subnet, "--gateway", gateway_of(subnet), "--label", f"mini.home={home_id}")
+    inhibited = ("--opt", "com.docker.network.bridge.inhibit_ipv4=true")
+    made = docker("network", "create", *options, *inhibited, network_name(spec.app))
+    own = f"{ip_network(subnet)[2]}/{PREFIX}"
+    subprocess.run(["ip", "address", "add", own, "dev", f"br-{made[:12]}"], check=True)
+
+
+@needs("root, who alone may give addresses", lambda: os.geteuid() == 0)
+async def test_a_place_out_of_reach_is_published_on_loopback(stage: DockerStage) -> None:
     port = free_port()
     spec = stage.command(f"exec {SERVER.format(host='0.0.0.0')}", port=port)
-    place = await stage.engine._networks.join(spec)
-    stage.engine._networks._places[spec.app] = Place(place.network, published=True)
+    make_network_without_gateway_here(spec, stage.home_id)
     await stage.engine.start(spec)
     host, _, published = (await until_listening(stage, spec.id, port)).partition(":")
     assert host == "127.0.0.1"
