@@ -15,6 +15,7 @@ class DockerProxy:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._aside = path.with_name(f"{path.name}.aside")
         self._flows = threading.Event()
         self._flows.set()
         self._last = b""
@@ -37,8 +38,15 @@ class DockerProxy:
         """Pass on the next that has these words, and be silent from then on."""
         self._last = words
 
+    def vanish(self) -> None:
+        """Break all connections and take no more, as where no daemon runs."""
+        self.path.rename(self._aside)
+        self.cut()
+
     def go_on(self) -> None:
         """Answer again, what was asked meanwhile too."""
+        if self._aside.exists():
+            self._aside.rename(self.path)
         self._flows.set()
 
     def cut(self) -> None:

@@ -1,6 +1,7 @@
 """A server on the docker engine: what it promises while Docker is silent, and when it is killed itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,8 @@ def talk():
 threading.Thread(target=talk, daemon=True).start()
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
+SECONDS = 30
+"""What "within seconds" is on a busy machine: a command that takes longer without Docker waits for it."""
 NAME = "shop-of-faults"
 """Other tests have a shop on the same Docker."""
 FILES = {
@@ -59,9 +62,9 @@ def shop(mini: Mini, tmp_path_factory: pytest.TempPathFactory) -> str:
     return NAME
 
 
-def containers() -> list[str]:
-    """Return the ids of the app's containers."""
-    return sorted(docker("ps", "-q", "--filter", f"label=mini.app-name={NAME}").split())
+def containers(*options: str) -> list[str]:
+    """Return the ids of the app's containers that run; of those that do not too with `-a`."""
+    return sorted(docker("ps", "-q", *options, "--filter", f"label=mini.app-name={NAME}").split())
 
 
 def numbers(mini: Mini, instance: str) -> list[int]:
@@ -75,7 +78,7 @@ def test_everything_but_docker_answers_while_docker_is_silent(
     before = containers()
     proxy.hang()
     for command in (["ps"], ["config"], ["releases"], ["logs", "-n", "5"]):
-        mini.ok(*command, "-a", shop)
+        mini.ok(*command, "-a", shop, limit=SECONDS)
         assert mini.get(shop) == "v1"
     assert [row["state"] for row in mini.ps(shop)] == ["unknown", "unknown"]
     proxy.go_on()
@@ -95,6 +98,56 @@ def test_a_killed_control_plane_adopts_its_containers_and_every_line_is_kept_onc
     assert containers() == before
     kept = numbers(mini, "web.1")
     assert kept == list(range(1, len(kept) + 1))
+
+
+def kill_control(mini: Mini) -> None:
+    kill(mini.status()["pids"]["control"])
+
+
+def stop_keeping_apps(mini: Mini) -> None:
+    mini.ok("server", "stop", "--keep-apps")
+
+
+@pytest.mark.parametrize(
+    ("end", "fall_silent"),
+    [
+        pytest.param(kill_control, DockerProxy.hang, id="killed, and Docker hangs"),
+        pytest.param(stop_keeping_apps, DockerProxy.vanish, id="stopped, and Docker is gone"),
+    ],
+)
+def test_a_server_that_starts_without_docker_serves_on_and_calls_what_ran_unknown(
+    mini: Mini,
+    proxy: DockerProxy,
+    shop: str,
+    end: Callable[[Mini], None],
+    fall_silent: Callable[[DockerProxy], None],
+) -> None:
+    before = containers("-a")
+    end(mini)
+    fall_silent(proxy)
+    try:
+        eventually(lambda: mini.run("server", "start", limit=SECONDS).code == 0, within=SECONDS)
+        assert mini.get(shop) == "v1"
+        listed = mini.run("ps", "-a", shop, limit=SECONDS)
+        assert "web.1: unknown" in listed.out, listed
+        assert "web.2: unknown" in listed.out, listed
+        assert "mini doctor" in listed.err, listed
+        assert [row["state"] for row in mini.ps(shop)] == ["unknown", "unknown"]
+        assert mini.get(shop) == "v1"
+    finally:
+        proxy.go_on()
+    rows = eventually(lambda: all_up(mini, shop), within=60)
+    assert [(row["name"], row["restarts"]) for row in rows] == [("web.1", 0), ("web.2", 0)]
+    assert containers("-a") == before
+    assert mini.get(shop) == "v1"
+    kept = numbers(mini, "web.1")
+    assert kept == list(range(1, len(kept) + 1))
+
+
+def all_up(mini: Mini, shop: str) -> list[dict[str, Any]]:
+    rows = mini.ps(shop)
+    assert [row["state"] for row in rows] == ["up", "up"], rows
+    return rows
 
 
 def test_a_container_removed_by_hand_is_started_again(mini: Mini, shop: str) -> None:
