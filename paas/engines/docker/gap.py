@@ -67,23 +67,18 @@ class Taken:
 
 def lines_after(window: Window, stream: int, taken: Taken) -> Sequence[LoggedLine] | None:
     """Return the lines of a stream that were not taken yet; None where the window has to reach further back."""
-    lines = window.lines[stream]
-    place = _by_mark(lines, taken.mark) if taken.mark else _by_lines(window, stream, taken)
+    place = _place(window, stream, taken)
     if place is None and window.is_complete:
-        place = _by_time(lines, taken)
-    return None if place is None else _without_rest(lines[place:], taken.rest)
+        place = _by_time(window.lines[stream], taken)
+    return None if place is None else _without_rest(window.lines[stream][place:], taken.rest)
 
 
-def is_broken(window: Window, taken: Taken) -> bool:
+def is_broken(window: Window, stream: int, taken: Taken) -> bool:
     """Return whether the whole log begins after what was taken last: so much was printed that Docker has dropped the
     place where it goes on, and what came right behind it."""
-    anything = bool(taken.lines or taken.count)
-    return (
-        anything
-        and window.is_complete
-        and window.begins is not None
-        and _nanoseconds(window.begins) > taken.near_ns
-    )
+    if not (window.is_complete and window.begins and (taken.lines or taken.count)):
+        return False
+    return _place(window, stream, taken) is None and _nanoseconds(window.begins) > taken.near_ns
 
 
 def overlap(recent: bytes, attached: bytes, *, at_least: int) -> int | None:
@@ -98,6 +93,10 @@ def overlap(recent: bytes, attached: bytes, *, at_least: int) -> int | None:
 
 def _line_ends(data: bytes, start: int) -> list[int]:
     return [index for index in range(start, len(data) + 1) if data[index - 1 : index] == b"\n"]
+
+
+def _place(window: Window, stream: int, taken: Taken) -> int | None:
+    return _by_mark(window.lines[stream], taken.mark) if taken.mark else _by_lines(window, stream, taken)
 
 
 def _by_mark(lines: Sequence[LoggedLine], mark: str) -> int | None:

@@ -358,3 +358,13 @@ async def test_lines_that_docker_dropped_while_nobody_took_them_are_said_to_be_m
     assert before.startswith("mini: lines are missing here")
     assert numbers.splitlines()[-2:] == ["430000", "last"]
     assert text.count("missing") == 1
+
+
+async def test_nothing_is_said_to_be_missing_of_what_was_taken_to_its_end(stage: DockerStage) -> None:
+    spec = stage.command("echo first; read go < /dev/null; sleep 1000")
+    identity = await stage.engine.start(spec)
+    await Output(stage, spec).until("first\n")
+    await stage.restart()
+    await stage.engine.recover({spec.id: identity})
+    await stage.engine.stop(spec.id, grace=GRACE)
+    assert "missing" not in stage.printed(spec)

@@ -131,9 +131,10 @@ def test_what_the_daemon_says_of_a_damaged_log_is_no_line() -> None:
     [
         pytest.param(taken(b"a", near=-1), True, id="it begins behind what was taken"),
         pytest.param(taken(b"a", near=1), False, id="it begins before"),
+        pytest.param(taken(b"x", near=-1), False, id="what was taken is in it"),
         pytest.param(taken(count=0, near=-1), False, id="nothing was taken"),
     ],
 )
 def test_a_log_that_begins_behind_what_was_taken_has_dropped_lines(known: Taken, broken: bool) -> None:
-    assert is_broken(window(b"x", b"y"), known) is broken
-    assert not is_broken(window(b"x", b"y", is_complete=False), known)
+    assert is_broken(window(b"x", b"y"), STDOUT, known) is broken
+    assert not is_broken(window(b"x", b"y", is_complete=False), STDOUT, known)
