@@ -14,6 +14,8 @@ from paas.errors import DiskFullError, InvalidError, PaasError
 
 REMOTE = "mini"
 _SCHEME = "mini::"
+_DEPLOYED = ("main", "master")
+"""The branches that the server deploys; another one is stored."""
 _UPLOAD_LIMIT = 1800.0
 _LIMIT = 60.0
 _OVERTAKEN = "reference already exists"
@@ -64,6 +66,12 @@ def point_remote(app: str) -> None:
 def drop_remote() -> None:
     """Remove the remote `mini`."""
     _must("remote", "remove", REMOTE)
+
+
+def deploying_refspec() -> str:
+    """Return what `git push mini` is to be given to deploy the branch that we are on: only main and master are deployed."""
+    branch = _git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip()
+    return branch if branch in _DEPLOYED else f"{branch or 'HEAD'}:{_DEPLOYED[0]}"
 
 
 def resolve(ref: str) -> Pushed:

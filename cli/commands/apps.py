@@ -21,7 +21,7 @@ commands = Commands()
 def create(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Its name; made up where none is given.")
+        str | None, typer.Argument(metavar="NAME", help="Its name, or -a; made up where none is given.")
     ] = None,
 ) -> None:
     """Create an app.
@@ -29,9 +29,9 @@ def create(
     In a git repository the remote `mini` is added, where there is none yet.
     """
     mini = invocation(ctx)
-    app = mini.client.change("POST", "/v1/apps", App, body={"name": name})
+    app = mini.client.change("POST", "/v1/apps", App, body={"name": _one_name(name, mini.app_option)})
     _remember(mini, app["name"])
-    mini.output.progress(f"Created {app['name']}; push to it with `mini push`, or `git push mini main`.")
+    mini.output.progress(f"Created {app['name']}; push to it with {_how_to_push(app['name'])}.")
     mini.output.result(app, [f"{app['name']}  {app['url']}"])
 
 
@@ -144,12 +144,29 @@ def _release_url(mini: Invocation, reference: str) -> str:
     )
 
 
+def _one_name(argument: str | None, option: str | None) -> str | None:
+    """Return the name that NAME or -a gives; raises InvalidError where they give two."""
+    if argument and option and argument != option:
+        raise InvalidError(
+            f"The app would be {argument} by NAME and {option} by -a; nothing was created. Give one name."
+        )
+    return argument or option
+
+
 def _remember(mini: Invocation, app: str) -> None:
     from cli.git import add_remote, has_remote, top_folder
 
     if top_folder() is not None and not has_remote():
         add_remote(app)
         mini.output.progress("Added the git remote `mini`.")
+
+
+def _how_to_push(app: str) -> str:
+    from cli.git import app_of_remote, deploying_refspec
+
+    if app_of_remote() != app:
+        return f"`mini push -a {app}`"
+    return f"`mini push`, or `git push mini {deploying_refspec()}`"
 
 
 def _version(app: App) -> str:
