@@ -1,6 +1,7 @@
 """Logs: the last lines, and those that come."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -44,29 +45,32 @@ def logs(
     mini = invocation(ctx)
     if source not in (None, "app", "mini"):
         raise InvalidError(f"--source is app or mini; got {source!r}.")
+    end = _moment(mini, until, option="--until")
     wanted: dict[str, Query] = {
         "lines": number,
         "source": source,
         "instance": process,
         "release": release,
-        "since": _time(mini, since, option="--since"),
-        "until": _time(mini, until, option="--until"),
+        "since": _sent(_moment(mini, since, option="--since")),
+        "until": _sent(end),
         "grep": grep,
     }
     if process is not None:
         _warn_of_unknown(mini, process)
-    for line in _lines(mini, wanted, tail=tail):
+    for line in _followed(mini, wanted, end=end) if tail else _stored(mini, wanted):
         mini.output.record(line, _formatted(line))
 
 
-def _lines(mini: Invocation, wanted: dict[str, Query], *, tail: bool) -> Iterator[LogLine]:
+def _stored(mini: Invocation, wanted: dict[str, Query]) -> Iterator[LogLine]:
+    return mini.client.stream(app_path(mini.app, "logs"), LogLine, **wanted)
+
+
+def _followed(mini: Invocation, wanted: dict[str, Query], *, end: datetime | None) -> Iterator[LogLine]:
     path = app_path(mini.app, "logs")
-    if not tail:
-        return mini.client.stream(path, LogLine, **wanted)
     return resumed(
         lambda after: mini.client.stream(path, LogLine, **wanted, follow=True, after=after),
         cursor=lambda line: line["sequence"],
-        ended=lambda: False,
+        ended=lambda: end is not None and end <= mini.now,
     )
 
 
@@ -83,5 +87,9 @@ def _formatted(line: LogLine) -> str:
     return f"{rfc3339(parsed(line['at']))} {line['source']}[{line['instance']}]: {line['text']}"
 
 
-def _time(mini: Invocation, text: str | None, *, option: str) -> str | None:
-    return None if text is None else rfc3339(moment(text, mini.now, option=option))
+def _moment(mini: Invocation, text: str | None, *, option: str) -> datetime | None:
+    return None if text is None else moment(text, mini.now, option=option)
+
+
+def _sent(time: datetime | None) -> str | None:
+    return None if time is None else rfc3339(time)

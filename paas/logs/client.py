@@ -8,6 +8,7 @@ import fcntl
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from paas.clock import Clock
@@ -33,6 +34,9 @@ FIFO_SIZE = 256 * 1024
 
 RETRY_AFTER = 0.05
 """Pause, in seconds, before the own lines are tried again when their FIFO is full."""
+
+LOOK_AGAIN_AFTER = 60.0
+"""Longest wait, in seconds, for the end of what is followed: the wall clock that tells it may jump."""
 
 
 class LogPlane:
@@ -149,21 +153,37 @@ class LogPlane:
         """Yield every line with a sequence over `after` that passes `filter`: those there are, then those to come.
 
         No line is left out or given twice, however slow the reader is, unless the log's budget takes lines before he
-        reads them: then one line of `mini[logs]` says how many. Ends when the logs are stopped or detached, or the app's is forgotten.
+        reads them: then one line of `mini[logs]` says how many. Ends when the logs are stopped or detached, the app's is
+        forgotten, or the filter's `until` has passed and all lines that there are were given.
         """
         cursor = Cursor(self._logs / app, filter=filter, after=after)
         with self._following(app) as news:
             try:
                 while not self._is_closed and news in self._followers.get(app, ()):
                     news.clear()
+                    is_over = self._has_passed(
+                        filter.until
+                    )  # asked first: what is not read by then came later
                     lines = await in_thread(cursor.read)
                     if lines is None:
-                        await news.wait()
+                        if is_over:
+                            return
+                        await self._news_or_end(news, end=filter.until)
                         continue
                     for line in lines:
                         yield line
             finally:
                 cursor.close()
+
+    def _has_passed(self, end: datetime | None) -> bool:
+        return end is not None and end < self._clock.now()
+
+    async def _news_or_end(self, news: asyncio.Event, *, end: datetime | None) -> None:
+        """Return when there is news, or when `end` may have come."""
+        left = None if end is None else (end - self._clock.now()).total_seconds()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left if left is None else min(left, LOOK_AGAIN_AFTER)):
+                await news.wait()
 
     @contextmanager
     def _following(self, app: AppId) -> Iterator[asyncio.Event]:

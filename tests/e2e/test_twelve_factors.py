@@ -223,6 +223,7 @@ def test_log_lines_are_stamped_and_streamed_within_a_budget_and_outlive_their_re
         tail.kill()
         tail.communicate()
     assert "of-v1" in mini.ok("logs", "--release", "v1", "-a", shop.name)
+    assert mini.ok("logs", "-t", "-n", "0", "--until", "1m", "-a", shop.name) == ""
     mini.ok(
         "run",
         "-a",

@@ -60,6 +60,14 @@ def test_following_goes_on_after_the_last_line_where_the_connection_broke_off(
     assert [asked.query.get("after") for asked in api.asked][:2] == [None, "7"]
 
 
+def test_following_ends_with_the_stream_once_the_time_of_until_has_come(mini: Runner, api: StandIn) -> None:
+    api.stream(LOGS, documents.log_line(7, "one"))
+    ran = mini("logs", "-t", "-n", "1", "--until", "1m")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.endswith("app[web.1]: one\n")
+    assert [asked.query["follow"] for asked in api.asked] == ["true"]
+
+
 def test_a_problem_in_the_middle_of_a_stream_is_said(mini: Runner, api: StandIn) -> None:
     problem = {"code": "not_found", "detail": "The app is gone.", "request_id": "r"}
     api.stream(LOGS, documents.log_line(1, "one"), {"problem": problem})

@@ -223,6 +223,19 @@ async def test_stop_stores_all_that_was_written(settings: Settings) -> None:
     assert len(await texts(plane)) == 50_001
 
 
+@pytest.mark.parametrize("after", [0, 1], ids=["from the first line", "from the last line"])
+@pytest.mark.parametrize("left", [0.0, 0.1], ids=["passed", "to come"])
+async def test_a_follower_until_a_time_gets_the_lines_there_are_and_comes_to_the_end_then(
+    left: float, after: int, plane: LogPlane
+) -> None:
+    write(await collect(plane), b"stored\n")
+    await plane.finish(WEB)
+    wanted = LogFilter(until=SystemClock().now() + timedelta(seconds=left))
+    async with asyncio.timeout(60):
+        lines = [line.text async for line in plane.follow(APP, filter=wanted, after=after)]
+    assert lines == ["stored"][after:]
+
+
 async def test_a_follower_of_a_forgotten_app_comes_to_the_end(plane: LogPlane) -> None:
     write(await collect(plane), b"last\n")
     following = plane.follow(APP, filter=LogFilter(), after=0)
