@@ -461,4 +461,7 @@ class Collected(Document):
 
     kind: Literal["artifact", "repository", "output", "log", "cache"]
     name: str
-    bytes: int
+    bytes: int | None
+    """What that frees; null of an image, which shares its layers with others."""
+    origin: str
+    """The app and the commit of an artifact, where a build has it; else empty."""

@@ -289,4 +289,5 @@ class Collected(TypedDict):
 
     kind: str
     name: str
-    bytes: int
+    bytes: int | None
+    origin: str

@@ -49,11 +49,13 @@ Kind = Literal["artifact", "repository", "output", "log", "cache"]
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What was removed, or would be. `bytes` is what that frees: files shared with a cache are not counted."""
+    """What was removed, or would be. `bytes` is what that frees: files shared with a cache are not counted; None of an
+    image, which shares its layers with others. `origin` is an artifact's app and commit, where a build has it."""
 
     kind: Kind
     name: str
-    bytes: int
+    bytes: int | None
+    origin: str = ""
 
 
 def superfluous(
@@ -183,16 +185,19 @@ class Retention:
     async def _remove_superfluous(self, app: AppId, *, keep: int, dry_run: bool) -> list[Collected]:
         collected = []
         for build, artifact in await in_thread(self._superfluous, app, keep):
-            named = await self._measured(artifact)
+            named = await self._measured(artifact, origin=await in_thread(self._origin, app, build))
             if not dry_run:
                 await in_thread(self._forget, app, build, artifact)
             if dry_run or await self._builds.remove(artifact):
                 collected.append(named)
         return collected
 
-    async def _measured(self, artifact: Artifact) -> Collected:
+    async def _measured(self, artifact: Artifact, *, origin: str = "") -> Collected:
         """Return what is said of an artifact; to be asked while it is there."""
-        return Collected("artifact", _name(artifact), await in_thread(self._size, artifact))
+        return Collected("artifact", _name(artifact), await in_thread(self._size, artifact), origin)
+
+    def _origin(self, app: AppId, build: BuildId) -> str:
+        return f"{self._store.apps.get_by_id(app).name} {self._store.builds.get_by_id(build).commit[:7]}"
 
     def _owners(self) -> set[AppId]:
         return {app for app, _, _ in self._store.builds.artifacts()}
@@ -256,8 +261,8 @@ class Retention:
         files = [path for folder in _entries(self._settings.outputs) for path in _entries(folder)]
         return [("output", path) for path in files if _is_older(path, oldest)]
 
-    def _size(self, artifact: Artifact) -> int:
-        return _freed_by(self._settings.slugs / artifact.key) if isinstance(artifact, Slug) else 0
+    def _size(self, artifact: Artifact) -> int | None:
+        return _freed_by(self._settings.slugs / artifact.key) if isinstance(artifact, Slug) else None
 
 
 @contextmanager

@@ -87,7 +87,10 @@ async def doctor(here: Here) -> list[schemas.Finding]:
 async def collect_garbage(order: schemas.GarbageCollection, here: Here) -> list[schemas.Collected]:
     """Remove artifacts, outputs and caches that nothing can need any more; with `dry_run` only tell."""
     collected = await here.releases.collect_garbage(dry_run=order.dry_run, keep=order.keep)
-    return [schemas.Collected(kind=item.kind, name=item.name, bytes=item.bytes) for item in collected]
+    return [
+        schemas.Collected(kind=item.kind, name=item.name, bytes=item.bytes, origin=item.origin)
+        for item in collected
+    ]
 
 
 def _last_lines(files: dict[str, Path], count: int) -> list[str]:

@@ -48,11 +48,19 @@ def gc(
     """
     mini = invocation(ctx)
     collected = mini.client.change("POST", "/v1/gc", list[Collected], body={"dry_run": dry_run, "keep": keep})
-    mini.output.result(
-        collected, aligned([item["kind"], item["name"], _size(item["bytes"])] for item in collected)
-    )
-    total = _size(sum(item["bytes"] for item in collected))
-    mini.output.progress(f"{'Would free' if dry_run else 'Freed'} {total}.")
+    mini.output.result(collected, aligned(_row(item) for item in collected))
+    mini.output.progress(f"{'Would free' if dry_run else 'Freed'} {_freed(collected)}.")
+
+
+def _row(item: Collected) -> list[str]:
+    size = "" if item["bytes"] is None else _size(item["bytes"])
+    return [item["kind"], item["origin"] or item["name"], size]
+
+
+def _freed(collected: list[Collected]) -> str:
+    total = _size(sum(item["bytes"] or 0 for item in collected))
+    has_images = any(item["bytes"] is None for item in collected)
+    return f"{total}, and what the images share with no other" if has_images else total
 
 
 def _size(count: int) -> str:

@@ -222,8 +222,8 @@ def platform(api: StandIn) -> None:
     ]
     api.answer("GET", "/v1/doctor", findings)
     collected = [
-        {"kind": "artifact", "name": "shop 3f2c1ab", "bytes": 5_300_000},
-        {"kind": "output", "name": "d1", "bytes": 812},
+        {"kind": "artifact", "name": "5b1c", "bytes": 5_300_000, "origin": "shop 3f2c1ab"},
+        {"kind": "output", "name": "d1", "bytes": 812, "origin": ""},
     ]
     api.answer("POST", "/v1/gc", collected)
 

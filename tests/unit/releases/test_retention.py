@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from paas.clock import SystemClock
-from paas.domain.build import Slug
+from paas.domain.build import Image, Slug
 from paas.domain.ids import BuildId
 from paas.domain.instance import ExitStatus
 from paas.domain.names import AppName, ProcessType
@@ -184,6 +184,17 @@ async def test_what_is_gone_before_it_is_removed_is_no_error(
     monkeypatch.setattr(shutil, "rmtree", late)
     collected = await stage.service.collect_garbage(dry_run=False, keep=None)
     assert [each.kind for each in collected] == ["repository"]
+
+
+async def test_an_artifact_is_named_with_its_app_and_commit_and_an_image_with_no_size(stage: Stage) -> None:
+    for name in ("aaaaaaa", "bbbbbbb", "ccccccc"):
+        await stage.push(name)
+    (slug,) = await stage.service.collect_garbage(dry_run=True, keep=1)
+    assert (slug.origin, slug.bytes) == (f"shop {commit('aaaaaaa')[:7]}", 0)
+    image = Image("sha256:old", "mini/home/app:old")
+    stage.builds.unrecorded = {image: SystemClock().now() - timedelta(hours=2)}
+    named = (await stage.service.collect_garbage(dry_run=True, keep=1))[1]
+    assert (named.name, named.bytes, named.origin) == ("sha256:old", None, "")
 
 
 async def test_what_was_built_and_never_recorded_goes_once_it_is_old(stage: Stage) -> None:
