@@ -21,14 +21,18 @@ _BETWEEN = 0.25
 
 
 def watch(mini: Invocation, begun: Deployment) -> Deployment:
-    """Show the output as it comes, and return the deployment when it has succeeded."""
+    """Show the output as it comes, then what came out where it did not say so; return the deployment when it has
+    succeeded."""
     shown: list[str] = []
 
     def show(line: OutputLine) -> None:
         mini.output.output_line(line["kind"], line["text"])
         shown[:] = [line["text"]]
 
-    return _succeeded(mini, follow(mini, begun, show=show), said=shown)
+    ended = _succeeded(mini, follow(mini, begun, show=show), said=shown)
+    if not ended["changed"] and ended["reason"] not in shown:
+        mini.output.progress(ended["reason"])
+    return ended
 
 
 def complete(mini: Invocation, begun: Deployment, *, sentence: str) -> Deployment:

@@ -59,7 +59,7 @@ class Steps:
         """End without a release."""
         story.final = True
         await recorded(self._store.deployments.finish_unchanged, story.id, reason=unchanged.reason)
-        story.output.step(f"{unchanged.reason[0].upper()}{unchanged.reason[1:]}")
+        story.output.step(unchanged.reason)
 
     async def number(self, story: Underway, draft: Draft) -> Release:
         """Make the release: from here its number is taken for good. Where no release phase comes between, it is a

@@ -55,15 +55,8 @@ def push(
     if detach:
         mini.output.result(deployment, [deployment["id"]])
     else:
-        _show(mini, watch(mini, deployment))
-
-
-def _show(mini: Invocation, ended: Deployment) -> None:
-    if not ended["changed"]:
-        mini.output.progress(
-            ended["reason"] or f"Nothing to do: v{ended['serving']} already runs this commit."
-        )
-    mini.output.result(ended, [f"v{ended['release'] or ended['serving']}  {ended['url']}"])
+        ended = watch(mini, deployment)
+        mini.output.result(ended, [f"v{ended['release'] or ended['serving']}  {ended['url']}"])
 
 
 def _create(mini: Invocation, folder: Path) -> str:

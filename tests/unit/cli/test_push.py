@@ -205,6 +205,17 @@ def test_what_already_runs_is_said_and_is_no_failure(process: Processes, api: St
 
 
 @pytest.mark.usefixtures("repository", "received")
+def test_what_runs_already_by_the_end_of_the_queue_is_said_once(process: Processes, api: StandIn) -> None:
+    reason = "b19c78a already runs as v42: nothing to build, no new release"
+    same = documents.deployment(changed=False, reason=reason, release=None)
+    api.answer("POST", DEPLOYMENTS, documents.deployment(state="queued", release=None), status=202)
+    step = documents.line(1, reason, kind="step")
+    api.stream(f"{DEPLOYMENTS}/d1/output", step, {"deployment": same})
+    ran = process("push")
+    assert (ran.code, ran.out, ran.err) == (0, "v42  http://shop.localhost:8080\n", f"-----> {reason}\n")
+
+
+@pytest.mark.usefixtures("repository", "received")
 def test_the_output_goes_on_where_the_connection_broke_off(process: Processes, api: StandIn) -> None:
     api.answer("POST", DEPLOYMENTS, documents.deployment(state="queued", release=None), status=202)
     api.stream(

@@ -327,6 +327,16 @@ async def test_releasing_commands_queue_and_start_from_what_serves_then(stage: S
     assert (await stage.deployer.wait(pushing)).state is DeploymentState.SUCCEEDED
 
 
+async def test_a_queued_push_of_what_runs_by_then_says_so_in_the_words_of_its_reason(stage: Stage) -> None:
+    stage.builds.gate = asyncio.Event()
+    await stage.begin_push("aaaaaaa")
+    queued = await stage.begin_push("aaaaaaa")
+    stage.builds.gate.set()
+    ended = await stage.deployer.wait(queued)
+    assert ended.reason == f"{commit('aaaaaaa')[:7]} already runs as v1: nothing to build, no new release"
+    assert (await stage.output(queued))[-1] == ended.reason
+
+
 async def test_not_to_wait_for_the_lease_makes_no_deployment(stage: Stage) -> None:
     stage.builds.gate = asyncio.Event()
     await stage.begin_push("aaaaaaa")
