@@ -7,6 +7,9 @@ from paas.domain.names import ProcessType
 from paas.domain.process import Procfile
 from paas.errors import InvalidError
 
+_IN_PLACE = "exec "
+"""In the shell's place: else the shell gets the signals too, and its end hides how the program took them."""
+
 
 def command_of(words: Sequence[str], procfile: Procfile) -> str:
     """Return the command that `words` mean.
@@ -27,5 +30,10 @@ def command_of(words: Sequence[str], procfile: Procfile) -> str:
         return command
     if command is not None:
         return " ".join([command, *map(shlex.quote, rest)])
-    # In the shell's place: else the shell gets the signals too, and its end hides how the program took them.
-    return first if not rest else f"exec {shlex.join(words)}"
+    return first if not rest else f"{_IN_PLACE}{shlex.join(words)}"
+
+
+def in_its_users_words(command: str, words: Sequence[str]) -> str:
+    """Return the command that `words` mean as it is told to people: without what `command_of` put in front."""
+    asked = shlex.join(words)
+    return asked if command == f"{_IN_PLACE}{asked}" else command

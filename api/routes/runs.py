@@ -18,6 +18,7 @@ from paas.domain.release import Release
 from paas.engines.base import Attachment, TerminalSize
 from paas.errors import InvalidError, OperationTimedOutError, PaasError
 from paas.threads import in_thread
+from releases.runs import in_its_users_words
 
 router = APIRouter(prefix="/v1/apps/{app}/runs", tags=["runs"])
 
@@ -34,7 +35,8 @@ async def run_detached(app: TheApp, new: schemas.NewRun, here: Here, by: By) -> 
     instance = await here.supervisor.detach_run(
         app, release, command=command, environment=new.environment, timeout=new.timeout, actor=by.name
     )
-    return schemas.Run(name=instance.name, id=instance.id, release=release.version, command=command)
+    said = in_its_users_words(command, new.command)
+    return schemas.Run(name=instance.name, id=instance.id, release=release.version, command=said)
 
 
 @router.websocket("/attach")
@@ -82,7 +84,8 @@ async def _run(websocket: WebSocket, here: Services, app: App, new: schemas.NewR
         app, release, command=command, environment=environment, terminal=terminal, actor=actor
     )
     async with opened as run:
-        started = schemas.Run(name=run.name, id=run.id, release=release.version, command=command)
+        said = in_its_users_words(command, new.command)
+        started = schemas.Run(name=run.name, id=run.id, release=release.version, command=said)
         await _send(websocket, "started", started)
         status = await _converse(websocket, run.attachment, limit=new.timeout)
     await websocket.send_text(json.dumps({"exit": exit_code(status)}))

@@ -256,6 +256,8 @@ def test_a_one_off_has_a_port_of_its_own_so_that_web_runs_as_one_too(mini: Mini,
     finally:
         run.terminate()
         run.communicate(timeout=60)
+    detached = json.loads(mini.ok("run", "-d", "--json", "-a", shop.name, "echo", "a b"))
+    assert detached["command"] == "echo 'a b'"
     warned = mini.run("config", "set", "PORT=1", "-a", shop.name)
     assert (warned.code, "mini itself sets PORT" in warned.err) == (0, True)
     assert mini.get(shop.name, "/env/PORT") != "1"

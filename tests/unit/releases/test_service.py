@@ -17,6 +17,7 @@ from paas.errors import (
 from paas.store.connections import connect
 from paas.store.errors import RefusedByStoreError
 from releases.reference import parse, resolve
+from releases.runs import command_of, in_its_users_words
 from tests.unit.releases.conftest import Stage
 from tests.unit.releases.fakes import commit, manifest
 
@@ -298,6 +299,19 @@ async def test_a_run_resolves_its_words(stage: Stage, words: list[str], command:
     app = stage.store.apps.get_by_id(stage.app.id)
     release, resolved = stage.service.run_command(app, words, release=None)
     assert (release.version, resolved) == (1, command)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["sleep", "100"], "sleep 100", id="argv"),
+        pytest.param(["exec a b"], "exec a b", id="a shell's own exec"),
+        pytest.param(["web"], "exec serve", id="a process type's own exec"),
+    ],
+)
+async def test_a_run_is_told_in_its_users_words(words: list[str], said: str) -> None:
+    command = command_of(words, manifest(web="exec serve").procfile)
+    assert in_its_users_words(command, words) == said
 
 
 async def test_a_run_of_a_type_without_a_command_is_the_images_own(stage: Stage) -> None:
