@@ -90,6 +90,11 @@ def heading(text: str) -> str:
 
 def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
     """Return `text` in a colour where the stream is a terminal."""
+def command_shown(command: str) -> str:
+    """Return the command of a process type for people: an empty one is the image's own."""
+    return command or "the image's CMD"
+
+
     return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if (stream or sys.stdout).isatty() else text
 
 

@@ -1,10 +1,13 @@
 """Formation and instances: scale, list, restart, stop."""
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter
 
 from api import schemas, views
 from api.services import By, Here, Services, TheApp
 from paas.domain.app import App
+from paas.domain.ids import ReleaseId
 from paas.domain.instance import ContainerIdentity, ProcessIdentity
 from paas.domain.names import ProcessType
 from paas.errors import NotFoundError
@@ -31,7 +34,7 @@ async def scale(app: TheApp, change: schemas.FormationPatch, here: Here, by: By)
 async def list_instances(app: TheApp, here: Here) -> list[schemas.Instance]:
     """The app's instances, by type and number."""
     seen = await here.observed([app])
-    return await in_thread(_instances, here, app, seen[app.id])
+    return await in_thread(_instances, here, seen[app.id])
 
 
 @router.post("/restarts", status_code=202)
@@ -46,7 +49,7 @@ async def stop_instance(app: TheApp, name: str, here: Here, by: By) -> schemas.I
     """Stop one instance and keep it stopped until a restart, a scale or a new release; a one-off ends."""
     before = here.supervisor.instances(app.id)
     await here.releases.stop_instance(app, name, actor=by.name)
-    shown = await in_thread(_instances, here, app, [*here.supervisor.instances(app.id), *before])
+    shown = await in_thread(_instances, here, [*here.supervisor.instances(app.id), *before])
     found = next((instance for instance in shown if instance.name == name), None)
     if found is None:
         raise NotFoundError(f"{name} was stopped, and is gone: another change took its place away meanwhile.")
@@ -58,12 +61,18 @@ def _formation(here: Services, app: App) -> schemas.Formation:
     return views.formation(here.store.formations.get(app.id), release)
 
 
-def _instances(here: Services, app: App, found: list[InstanceView]) -> list[schemas.Instance]:
-    release = here.store.releases.get_by_id(app.current) if app.current else None
-    manifest = release.manifest if release else None
-    commands = manifest.procfile.commands if manifest else {}
+def _instances(here: Services, found: list[InstanceView]) -> list[schemas.Instance]:
+    commands = {release: _commands(here, release) for release in {view.instance.release for view in found}}
     shown = sorted(found, key=lambda view: (view.instance.type, view.instance.index))
-    return [_instance(view, commands.get(ProcessType(view.instance.type), "")) for view in shown]
+    return [
+        _instance(view, commands[view.instance.release].get(ProcessType(view.instance.type), ""))
+        for view in shown
+    ]
+
+
+def _commands(here: Services, release: ReleaseId) -> Mapping[ProcessType, str]:
+    manifest = here.store.releases.get_by_id(release).manifest
+    return manifest.procfile.commands if manifest else {}
 
 
 def _instance(view: InstanceView, command: str) -> schemas.Instance:

@@ -10,7 +10,7 @@ import typer
 from cli.client import app_path
 from cli.documents import Formation, Instance, Restart
 from cli.invocation import Invocation, invocation
-from cli.output import ENGINE_IS_SILENT, heading
+from cli.output import ENGINE_IS_SILENT, command_shown, heading
 from cli.parser import Commands
 from cli.times import shown
 from paas.errors import InvalidError, NotFoundError
@@ -125,7 +125,7 @@ def _listed(mini: Invocation, found: list[Instance]) -> Iterator[str]:
         instances = list(group)
         if number:
             yield ""
-        what = "one-off processes" if instances[0]["one_off"] else instances[0]["command"]
+        what = "one-off processes" if instances[0]["one_off"] else command_shown(instances[0]["command"])
         wanted = sum(instance["state"] not in _LEAVING for instance in instances)
         yield heading(f"{kind}: {what} ({wanted})")
         for instance in instances:

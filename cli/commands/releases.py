@@ -7,7 +7,7 @@ import typer
 from cli.client import app_path
 from cli.documents import App, ConfigChange, OutputLine, Release, ReleaseDiff
 from cli.invocation import Invocation, invocation
-from cli.output import aligned, heading, marked
+from cli.output import aligned, command_shown, heading, marked
 from cli.parser import Commands
 from cli.times import shown
 
@@ -123,7 +123,7 @@ def _facts(mini: Invocation, found: Release) -> list[list[str]]:
         ["When:", shown(found["created_at"], mini.now)],
         ["Config vars:", ", ".join(found["config_keys"]) or "none"],
         ["Rollback:", _rollback(found)],
-        *([f"{kind}:", command] for kind, command in found["process_types"].items()),
+        *([f"{kind}:", command_shown(command)] for kind, command in found["process_types"].items()),
     ]
 
 

@@ -7,6 +7,7 @@ import typer
 from cli.client import app_path
 from cli.documents import Run
 from cli.invocation import Invocation, invocation
+from cli.output import command_shown
 from cli.parser import Commands
 from paas.domain.names import config_key
 from paas.errors import InvalidError, OperationTimedOutError, PaasError, RunFailedError
@@ -64,7 +65,7 @@ def run(
 def _detached(mini: Invocation, path: str, request: dict[str, object]) -> None:
     started = mini.client.change("POST", path, Run, body=request)
     mini.output.progress(
-        f"Running {started['command']} as {started['name']}: see `mini logs -p {started['name']}`."
+        f"Running {command_shown(started['command'])} as {started['name']}: see `mini logs -p {started['name']}`."
     )
     mini.output.result(started, [started["name"]])
 

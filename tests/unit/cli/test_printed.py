@@ -53,6 +53,20 @@ def instances(api: StandIn) -> None:
     )
 
 
+def images(api: StandIn) -> None:
+    rows = [documents.instance("web.1", command="")]
+    api.answer("GET", "/v1/apps/shop/instances", rows)
+    api.answer("GET", "/v1/apps/shop/releases/%40", documents.release(42, process_types={"web": ""}))
+    run = {"name": "run.1", "id": "i9", "release": 42, "command": ""}
+    api.answer("POST", "/v1/apps/shop/runs", run, status=201)
+    collected = [
+        {"kind": "artifact", "name": "sha256:ab3b18", "bytes": None, "origin": "shop 3f2c1ab"},
+        {"kind": "artifact", "name": "sha256:0c11e2", "bytes": None, "origin": ""},
+        {"kind": "cache", "name": "build cache", "bytes": 5_300_000, "origin": ""},
+    ]
+    api.answer("POST", "/v1/gc", collected)
+
+
 def config(api: StandIn) -> None:
     variables = {"DATABASE_URL": "postgres://u:p@db/shop", "DEBUG": "0", "MOTD": "it's\ntwo lines"}
     api.answer("GET", "/v1/apps/shop/config", {"release": 42, "variables": variables})
@@ -257,6 +271,10 @@ CASES: list[tuple[Arrange, str]] = [
     (instances, "ps:scale web=3 worker+1"),
     (instances, "restart"),
     (instances, "stop worker.1"),
+    (images, "ps"),
+    (images, "releases info"),
+    (images, "run -d web"),
+    (images, "gc"),
     (logs, "logs -n 2"),
     (logs, "logs --json"),
     (traffic, "domains"),
