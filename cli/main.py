@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 COMPLETE = "_MINI_COMPLETE"
 """What a shell sets when it asks for completions."""
 _INTERRUPTED = 130
+_REFUSED = (2, 3, 4)
+"""Exit codes of what was not even begun."""
 
 
 def run() -> None:
@@ -36,9 +38,13 @@ def execute(arguments: Sequence[str], *, environ: Mapping[str, str], clock: "Cal
     try:
         return _dispatch(arguments, invocation)
     except PaasError as error:
-        invocation.output.break_line()
+        code = exit_code(error.code)
+        if code in _REFUSED:
+            invocation.output.take_back()
+        else:
+            invocation.output.break_line()
         complain(error.message)
-        return exit_code(error.code)
+        return code
     except typer.TyperException as error:
         return _usage(error)
     except (KeyboardInterrupt, typer.Abort):

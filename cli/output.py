@@ -54,6 +54,13 @@ class Output:
             self._line_is_open = _one_place()
             print(safe(text), end=" " if self._line_is_open else "\n", file=sys.stderr, flush=True)
 
+    def take_back(self) -> None:
+        """Remove a begun line of which nothing came, where that can be done: on a terminal. Elsewhere, end it."""
+        if self._line_is_open and sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._line_is_open = False
+        self.break_line()
+
     def break_line(self) -> None:
         """End a begun line that no result has completed, before something else is printed there."""
         if self._line_is_open:

@@ -53,9 +53,9 @@ def add(
     """
     mini = invocation(ctx)
     secure = _secure(cert, key) or ({} if tls else None)
-    mini.output.begin(f"Adding {host} to {mini.app}...")
     body = {"host": host, "tls": secure}
     added = mini.client.change("POST", app_path(mini.app, "domains"), Domain, body=body)
+    mini.output.begin(f"Adding {host} to {mini.app}...")
     mini.output.result(added, [f"done, {added['url']}" if added["tls"] else "done"])
     if added["tls"] and added["url"].startswith("http:"):
         mini.output.warn(
@@ -78,8 +78,8 @@ def authority(ctx: typer.Context) -> None:
 def remove(ctx: typer.Context, host: Host) -> None:
     """Send a host's requests to the app no longer."""
     mini = invocation(ctx)
-    mini.output.begin(f"Removing {host} from {mini.app}...")
     mini.client.change("DELETE", app_path(mini.app, "domains", host), type(None))
+    mini.output.begin(f"Removing {host} from {mini.app}...")
     mini.output.result({"removed": host}, ["done"])
 
 

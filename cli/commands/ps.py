@@ -19,7 +19,8 @@ commands = Commands()
 
 _LEAVING = ("draining", "stopping", "stopped")
 """States of instances that are listed while they last, and counted no more."""
-_TOKEN = re.compile(r"(.+)[=+-]\d+")
+_TOKEN = re.compile(r"(.*[^=+])[=+-][0-9]{1,9}")
+_TYPE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @commands.add("ps", example="mini ps web")
@@ -60,7 +61,7 @@ def scale(
         counts = " ".join(f"{kind}={count}" for kind, count in formation["types"].items())
         mini.output.result(formation, [counts] if counts else [])
         return
-    scaled = _types(changes)
+    scaled = _types_scaled(changes)
     mini.output.begin("Scaling processes...")
     formation = mini.client.change("PATCH", path, Formation, body={"changes": changes, "wait": not no_wait})
     counts = ", ".join(
@@ -151,6 +152,19 @@ def _state(mini: Invocation, instance: Instance) -> str:
     return f"crashed ({', '.join(facts)})"
 
 
-def _types(tokens: list[str]) -> list[str]:
-    matches = [_TOKEN.fullmatch(token) for token in tokens]
-    return list(dict.fromkeys(match[1] for match in matches if match))
+def _types_scaled(tokens: list[str]) -> list[str]:
+    """Return the types that the tokens name; raises InvalidError for the first that is none, whatever the app has."""
+    types = []
+    for at, token in enumerate(tokens):
+        match = _TOKEN.fullmatch(token)
+        if match is None:
+            raise InvalidError(f"{token!r} is no scale; nothing was changed. Write {_meant(*tokens[at:])}.")
+        types.append(match[1])
+    return list(dict.fromkeys(types))
+
+
+def _meant(token: str, count: str = "", *_: str) -> str:
+    """Return what to write for a token that is none: `web 3` is meant as web=3."""
+    if not _TYPE.fullmatch(token):
+        return "web=2, web+1 or web-1"
+    return f"{token}={count if count.isdecimal() else 2}"

@@ -48,14 +48,19 @@ class Processes:
     environ: dict[str, str]
 
     def start(
-        self, *argv: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE, **environ: str
+        self,
+        *argv: str,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+        **environ: str,
     ) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             [MINI, *argv],
             env={**self.environ, **environ},
             stdin=stdin,
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
         )
 
     def __call__(self, *argv: str, stdin: str = "") -> Ran:

@@ -1,6 +1,7 @@
 """Bad usage: the exit code, and a sentence that says what to do. Nothing is changed by it."""
 
 import os
+import pty
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ TABLE = [
     pytest.param(["logs", "-s", "web"], 2, "--source is app or mini", id="bad source"),
     pytest.param(["logs", "--since", "yesterday"], 2, "--since must be a duration", id="bad time"),
     pytest.param(["logs", "-n", "many"], 2, "'many' is not a valid int", id="bad number"),
+    pytest.param(["scale", "web=abc"], 2, "'web=abc' is no scale", id="no count"),
+    pytest.param(["scale", "web=-1"], 2, "'web=-1' is no scale", id="negative count"),
+    pytest.param(["scale", "worker=2", "web"], 2, "Write web=2.", id="a type alone"),
+    pytest.param(["scale", "web", "3"], 2, "Write web=3.", id="a type and its count apart"),
     pytest.param(["stop", "web"], 2, "mini scale web=0", id="stop of a whole type"),
     pytest.param(["run"], 2, "Missing argument 'CMD...'", id="nothing to run"),
     pytest.param(["run", "-e", "A", "ls"], 2, "-e takes K=V", id="bad variable"),
@@ -75,6 +80,26 @@ def test_bad_usage_is_said_and_changes_nothing(
     assert sentence in ran.err
     assert ran.err.startswith(" !    ")
     assert [asked.method for asked in api.asked if asked.method != "GET"] == []
+
+
+@pytest.mark.parametrize("argv", [["add", "a.b"], ["remove", "a.b"]], ids=["add", "remove"])
+def test_a_domain_that_is_refused_is_not_said_to_be_added_or_removed(
+    argv: list[str], mini: Runner, api: StandIn
+) -> None:
+    detail = "It is not to be."
+    api.problem("POST", "/v1/apps/shop/domains", status=422, code="invalid", detail=detail)
+    api.problem("DELETE", "/v1/apps/shop/domains/a.b", status=422, code="invalid", detail=detail)
+    assert mini("domains", *argv).err == f" !    {detail}\n"
+
+
+def test_on_a_terminal_the_line_of_what_was_not_begun_is_taken_back(process: Processes, api: StandIn) -> None:
+    api.problem("POST", "/v1/apps/shop/restarts", status=404, code="not_found", detail="No cron.")
+    ours, theirs = pty.openpty()
+    with process.start("restart", "cron", stdout=theirs, stderr=theirs) as restart:
+        assert restart.wait(timeout=20) == 3
+    os.close(theirs)
+    assert os.read(ours, 1000).startswith(b"Restarting cron... \r\x1b[K")
+    os.close(ours)
 
 
 def test_without_an_app_the_apps_there_are_are_named(mini: Runner, api: StandIn) -> None:
