@@ -90,6 +90,11 @@ def complain(text: str) -> None:
         _print(sys.stderr, f"{mark} {line}")
 
 
+def command_shown(command: str) -> str:
+    """Return the command of a process type for people: an empty one is the image's own."""
+    return command or "the image's CMD"
+
+
 def heading(text: str) -> str:
     """Return the title of what follows, as `=== text`."""
     return paint(f"=== {text}", "bold")
@@ -97,21 +102,17 @@ def heading(text: str) -> str:
 
 def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
     """Return `text` in a colour where the stream is a terminal."""
-def command_shown(command: str) -> str:
-    """Return the command of a process type for people: an empty one is the image's own."""
-    return command or "the image's CMD"
-
-
     return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if (stream or sys.stdout).isatty() else text
 
 
 def aligned(rows: Iterable[Sequence[str]], *, gap: str = "  ") -> list[str]:
-    """Return rows as lines, each column as wide as its widest cell; the last one is left as it is."""
+    """Return rows as lines, each column as wide as its widest cell; the last one is left as it is, its further lines
+    below its first."""
     cells = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
-    return [
-        gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    ]
+    below = "\n" + " " * sum(width + len(gap) for width in widths[:-1])
+    lines = (gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+    return [line.rstrip().replace("\n", below) for line in lines]
 
 
 def _one_place() -> bool:
