@@ -17,9 +17,11 @@ _INTRODUCTION = """\
 
 <!-- Written by docs/generate.py from the program itself: change the help there, then run `make docs`. -->
 
-Data goes to stdout; progress, warnings and prompts to stderr. With `--json` every command prints one document, and a
-stream one document a line; times are UTC with microseconds. `-a`, `--json`, `-q`, `-v` and `--no-start` are taken before
-and after the command.
+Data goes to stdout; progress, warnings, errors and prompts to stderr. With `--json` a command prints one document, that of a
+deployment that failed too; `logs`, `events`, `builds output`, `releases output` and `server logs` are streams and print one
+document a line (NDJSON); `run` without `-d` and `local` print what the command prints. Errors stay plain text
+on stderr: the exit code, of the table below, tells of which kind they are. Times are UTC with microseconds. `-a`, `--json`,
+`-q`, `-v` and `--no-start` are taken before and after the command.
 
 The app is the one of `-a`, else of `MINI_APP`, else of the git remote `mini` of the repository that you are in.
 A release is `v41` or `41`; `@` is the one that serves, `@~1` the one that served before it.
