@@ -19,6 +19,8 @@ commands = Commands()
 
 _LEAVING = ("draining", "stopping", "stopped")
 """States of instances that are listed while they last, and counted no more."""
+_ONE_OFFS = "run"
+_NOTHING_SERVES = "No release of {app} serves yet: make one with `mini push`."
 _TOKEN = re.compile(r"(.*[^=+])[=+-][0-9]{1,9}")
 _TYPE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -34,7 +36,7 @@ def ps(
     if types:
         found = _of_types(mini, found, types)
     if not found:
-        mini.output.progress(f"Nothing of {mini.app} runs: see `mini scale`.")
+        mini.output.progress(_why_nothing_runs(mini))
     if any(instance["state"] == "unknown" for instance in found):
         mini.output.progress(ENGINE_IS_SILENT)
     mini.output.result(found, _listed(mini, found))
@@ -59,6 +61,8 @@ def scale(
     if not changes:
         formation = mini.client.get(path, Formation)
         counts = " ".join(f"{kind}={count}" for kind, count in formation["types"].items())
+        if not counts:
+            mini.output.progress(_NOTHING_SERVES.format(app=mini.app))
         mini.output.result(formation, [counts] if counts else [])
         return
     scaled = _types_scaled(changes)
@@ -95,16 +99,21 @@ def stop(
 ) -> None:
     """Stop one instance.
 
-    It stays stopped until it is restarted or scaled, or a new release comes.
+    It stays stopped until it is restarted or scaled, or a new release comes. A one-off, such as run.1, ends.
     """
     mini = invocation(ctx)
     if "." not in name:
-        raise InvalidError(
-            f"Stop takes one instance, such as {name}.1; to stop them all, `mini scale {name}=0`."
-        )
+        others = "" if name == _ONE_OFFS else f"; to stop them all, `mini scale {name}=0`"
+        raise InvalidError(f"Stop takes one instance, such as {name}.1{others}.")
     mini.output.begin(f"Stopping {name}...")
     stopped = mini.client.change("POST", app_path(mini.app, "instances", name, "stop"), Instance)
     mini.output.result(stopped, ["done"])
+
+
+def _why_nothing_runs(mini: Invocation) -> str:
+    if mini.client.get(app_path(mini.app, "formation"), Formation)["types"]:
+        return f"Nothing of {mini.app} runs: see `mini scale`."
+    return _NOTHING_SERVES.format(app=mini.app)
 
 
 def _of_types(mini: Invocation, found: list[Instance], types: list[str]) -> list[Instance]:

@@ -153,6 +153,19 @@ def test_a_rollback_to_a_release_that_failed_is_refused(mini: Mini, repository: 
         mini.run("rollback", "v2", "-a", "failing").refused(2, "v2")
 
 
+def test_an_app_whose_first_push_failed_says_in_every_place_that_nothing_serves(
+    mini: Mini, repository: Make
+) -> None:
+    failing = repository("unborn").write({**apps.web(), "web.py": "raise SystemExit(1)\n"})
+    failing.commit()
+    failing.try_push().refused(12)
+    for words in (["ps"], ["scale"]):
+        shown = mini.run(*words, "-a", "unborn")
+        assert (shown.code, shown.out) == (0, "")
+        assert "No release of unborn serves yet: make one with `mini push`" in shown.err
+    mini.run("scale", "web=2", "-a", "unborn").refused(2, "there is none before the first push")
+
+
 def test_config_before_the_first_build_is_a_release_that_starts_nothing(mini: Mini, tmp_path: Path) -> None:
     mini.ok("create", "empty")
     mini.ok("config", "set", "A=1", "-a", "empty")

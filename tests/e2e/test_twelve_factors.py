@@ -263,6 +263,31 @@ def test_a_one_off_has_a_port_of_its_own_so_that_web_runs_as_one_too(mini: Mini,
     assert mini.get(shop.name, "/env/PORT") != "1"
 
 
+def test_a_one_off_is_stopped_by_its_name_or_its_time_limit_whoever_started_it(
+    mini: Mini, repository: Make
+) -> None:
+    shop = repository("stopped").write(apps.web()).create()
+
+    def one_offs() -> list[str]:
+        return [row["name"] for row in mini.instances(shop.name) if row["one_off"]]
+
+    attached = mini.started("mini", "run", "-a", shop.name, "--", "sleep", "1000")
+    eventually(lambda: one_offs() == ["run.1"])
+    mini.ok("run", "-d", "-a", shop.name, "--", "sleep", "1000")
+    mini.ok("run", "-d", "--timeout", "5", "-a", shop.name, "--", "sleep", "1000")
+    assert one_offs() == ["run.1", "run.2", "run.3"]
+    mini.ok("stop", "run.1", "-a", shop.name)
+    mini.ok("stop", "run.2", "-a", shop.name)
+    attached.communicate(timeout=60)
+    assert attached.returncode == 128 + 15
+    eventually(lambda: one_offs() == ["run.3"], within=30)
+    mini.run("stop", "run.2", "-a", shop.name).refused(3, "no instance run.2")
+    mini.ok("server", "stop", "--keep-apps")
+    mini.start()
+    eventually(lambda: one_offs() == [], within=30)
+    assert "its time limit of 5 s is over" in mini.ok("logs", "-a", shop.name)
+
+
 def test_a_one_off_runs_in_the_same_release_and_config_and_leaves_nothing_behind(
     mini: Mini, repository: Make
 ) -> None:

@@ -41,6 +41,7 @@ TABLE = [
     pytest.param(["scale", "worker=2", "web"], 2, "Write web=2.", id="a type alone"),
     pytest.param(["scale", "web", "3"], 2, "Write web=3.", id="a type and its count apart"),
     pytest.param(["stop", "web"], 2, "mini scale web=0", id="stop of a whole type"),
+    pytest.param(["stop", "run"], 2, "such as run.1.", id="stop of all one-offs"),
     pytest.param(["run"], 2, "Missing argument 'CMD...'", id="nothing to run"),
     pytest.param(["run", "-e", "A", "ls"], 2, "-e takes K=V", id="bad variable"),
     pytest.param(["push"], 2, "in no git repository", id="push outside a repository"),
