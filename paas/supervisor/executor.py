@@ -133,15 +133,18 @@ class Executor:
             is_free=port_is_free,
         )
         self._seen.put(instance, now=self._clock.monotonic())
-        self._work(instance.id, self._launch(instance, action.release), limit=_START_LIMIT)
+        self._work(instance.id, self._launch(instance, action.release, tells=True), limit=_START_LIMIT)
 
     async def _resume(self, instance: Instance) -> None:
         release = await in_thread(self._store.releases.get_by_id, instance.release)
-        await self._launch(instance, release)
+        await self._launch(instance, release, tells=False)
 
-    async def _launch(self, instance: Instance, release: Release) -> None:
+    async def _launch(self, instance: Instance, release: Release, *, tells: bool) -> None:
         try:
-            identity = await self._engine.start(await self._spec(instance, release))
+            spec = await self._spec(instance, release)
+            if tells:
+                self._journal.starts(instance, spec.command)
+            identity = await self._engine.start(spec)
         except _NEVER_STARTS as error:  # anything else is unknown, not dead: it is asked for again
             now = self._clock.monotonic()
             self._seen.exited(instance.id, Exit(ExitStatus(None), now, reason=error.message))
@@ -152,7 +155,6 @@ class Executor:
         identified = partial(self._store.instances.identified, instance.id, identity)
         stored = await self._journal.record(EventKind.INSTANCE_STARTED, identified, cause=instance.cause)
         self._seen.put(stored, now=self._clock.monotonic())
-        self._journal.say(stored, f"Starting process with command `{command_of(release, instance)}`")
 
     async def _spec(self, instance: Instance, release: Release) -> InstanceSpec:
         fifo = await self._lines.collect(

@@ -23,6 +23,11 @@ class Journal:
         """Add a line of the platform's own about `instance` to its app's log."""
         self._lines.say(instance.app, instance.name, text, version=instance.version)
 
+    def starts(self, instance: Instance, command: str, *, actor: str | None = None) -> None:
+        """Say what `instance` is about to be started with: before its first line, which may come at once."""
+        what = f"command `{command}`" if command else "the image's CMD"
+        self.say(instance, f"Starting process with {what}" + (f" by {actor}" if actor else ""))
+
     def changed(self, instance: Instance, *, old: str, new: str) -> None:
         """Say that `instance` has changed its state."""
         self.say(instance, f"State changed from {old} to {new}")

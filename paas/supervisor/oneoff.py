@@ -184,6 +184,7 @@ class OneOffs:
             instance = await to_its_end(begin, undo=self._unbegun)
             self._seen.put(instance, now=self._clock.monotonic())
             self._seen.busy.add(instance.id)
+            self._journal.starts(instance, run.command, actor=run.actor)
             return instance
         finally:
             self._numbers.discard(number)
@@ -212,7 +213,6 @@ class OneOffs:
         self._seen.put(running, now=self._clock.monotonic())
         self._seen.busy.discard(instance.id)
         self._wake()
-        self._journal.say(running, f"Starting process with command `{run.command}` by {run.actor}")
         return running
 
     # -- ending -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paas.domain.ids import InstanceId
-from paas.domain.instance import ExitStatus
+from paas.domain.instance import ExitStatus, Identity, InstanceSpec
 from paas.errors import NotHealthyError
 from paas.testing.behaviour import Behaviour, OnTerm
 from tests.unit.paas.supervisor.house import House, a_house
@@ -195,6 +195,25 @@ async def test_a_stopped_slot_stays_stopped_until_a_restart(house: House) -> Non
     house.store.formations.restart(house.app.id, [("web", 2)])  # type: ignore[list-item] # a name
     house.supervisor.nudge()
     await house.clock.until(lambda: house.shown() == {"web.1": "up", "web.2": "up"})
+
+
+async def test_a_start_is_told_before_the_first_line_can_come(house: House) -> None:
+    start = house.engine.start
+    told: list[list[str]] = []
+
+    async def start_after(spec: InstanceSpec) -> Identity:
+        told.append(house.lines.said(spec.name))
+        return await start(spec)
+
+    house.engine.start = start_after  # type: ignore[method-assign]
+    house.scale(web=1)
+    release = await house.deploy(WEB)
+    await house.supervisor.detach_run(house.app, release, command="import", environment={}, actor="me")
+
+    assert told == [
+        ["Starting process with command `serve`"],
+        ["Starting process with command `import` by me"],
+    ]
 
 
 async def test_what_lived_is_shown_as_unknown_while_a_new_control_plane_hears_nothing_of_the_engine(
