@@ -33,7 +33,7 @@ from paas.threads import in_thread
 HOME_LABEL = "mini.image.home"
 """Image labels have names of their own: a container inherits them, and must not look like an instance by it."""
 
-_VERSION = "image/1"
+_VERSION = "image/2"
 """Counts up where nothing that was built before may be used again."""
 _AT_ONCE = 4
 """Builds that run at once: each holds a thread, and the rest of the control plane needs those too."""

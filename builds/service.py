@@ -210,7 +210,12 @@ class BuildService:
         cancelled = type(error) is OperationCancelledError
         state = BuildState.CANCELLED if cancelled else BuildState.FAILED
         fail = partial(self._store.builds.fail, id, state=state, reason=error.message)
-        await persist(fail, clock=self._clock)
+        recording = asyncio.ensure_future(persist(fail, clock=self._clock))
+        try:
+            await asyncio.shield(recording)
+        except asyncio.CancelledError:  # it gives up by itself, soon
+            await asyncio.wait({recording})
+            raise
 
     def _record_cancelled(self, build: Build) -> None:
         fail = partial(self._store.builds.fail, build.id, state=BuildState.CANCELLED, reason=_CANCELLED)

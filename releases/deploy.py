@@ -151,6 +151,7 @@ class Deployer:
 
     # -- the story --------------------------------------------------------------------------------------
     async def _tell(self, story: Underway) -> None:
+        """Go through the steps. The ticket that is granted here `_see_through` gives back."""
         steps = self._steps
         await story.ticket.granted()
         draft = await steps.draft(story)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from paas.domain.app import App
 from paas.domain.event import EventKind
 from paas.domain.ids import AppId, ReleaseId
+from paas.domain.instance import Instance
 from paas.domain.names import AppName, ProcessType, app_name
 from paas.domain.release import Release
 from paas.errors import ArtifactGoneError, EngineUnavailableError, InvalidError, NotFoundError
@@ -118,15 +119,17 @@ class ReleaseService:
         await self._apply(app.id, wait=wait)
         return names
 
-    async def stop_instance(self, app: App, name: str, *, actor: str) -> None:
+    async def stop_instance(self, app: App, name: str, *, actor: str) -> Instance | None:
         """Stop one instance, such as web.2, and keep it stopped until a restart, a scale or a new release; or end a
-        one-off, such as run.1. Raises InvalidError, NotFoundError."""
+        one-off, such as run.1, which is returned as it stops. Raises InvalidError, NotFoundError, ConflictError."""
         try:
             await in_thread(self._stop_slot, app.id, scale.instance_name(name), actor)
         except NotFoundError:
-            if not await self._supervisor.stop_run(app.id, name, actor=actor):
-                raise
+            if one_off := await self._supervisor.stop_run(app.id, name, actor=actor):
+                return one_off
+            raise
         self._supervisor.nudge()
+        return None
 
     # -- history ----------------------------------------------------------------------------------------
     async def diff(self, app: App, *, a: str | None, b: str | None) -> history.Difference:

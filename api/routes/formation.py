@@ -11,7 +11,7 @@ from paas.domain.ids import ReleaseId
 from paas.domain.instance import ContainerIdentity, ProcessIdentity
 from paas.domain.names import ProcessType
 from paas.errors import NotFoundError
-from paas.supervisor.loop import InstanceView
+from paas.supervisor.loop import InstanceView, ShownState
 from paas.threads import in_thread
 
 router = APIRouter(prefix="/v1/apps/{app}", tags=["formation"])
@@ -47,9 +47,9 @@ async def restart(app: TheApp, target: schemas.NewRestart, here: Here, by: By) -
 @router.post("/instances/{name}/stop", status_code=202)
 async def stop_instance(app: TheApp, name: str, here: Here, by: By) -> schemas.Instance:
     """Stop one instance and keep it stopped until a restart, a scale or a new release; a one-off ends."""
-    before = here.supervisor.instances(app.id)
-    await here.releases.stop_instance(app, name, actor=by.name)
-    shown = await in_thread(_instances, here, [*here.supervisor.instances(app.id), *before])
+    if one_off := await here.releases.stop_instance(app, name, actor=by.name):
+        return _instance(InstanceView(one_off, ShownState.STOPPING), "")
+    shown = await in_thread(_instances, here, here.supervisor.instances(app.id))
     found = next((instance for instance in shown if instance.name == name), None)
     if found is None:
         raise NotFoundError(f"{name} was stopped, and is gone: another change took its place away meanwhile.")

@@ -161,9 +161,8 @@ class LogPlane:
             try:
                 while not self._is_closed and news in self._followers.get(app, ()):
                     news.clear()
-                    is_over = self._has_passed(
-                        filter.until
-                    )  # asked first: what is not read by then came later
+                    # Asked first: what is not read by then came later.
+                    is_over = self._has_passed(filter.until)
                     lines = await in_thread(cursor.read)
                     if lines is None:
                         if is_over:

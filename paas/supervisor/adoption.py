@@ -6,9 +6,8 @@ from datetime import datetime
 from paas.domain.ids import InstanceId, ReleaseId
 from paas.domain.instance import Instance
 from paas.engines.base import Found
-from paas.supervisor.journal import CRASH
 from paas.supervisor.moment import RUNNING, ended
-from paas.supervisor.observed import Ending, Exit
+from paas.supervisor.observed import CRASH, Ending, Exit
 from paas.supervisor.oneoff import ATTACHED
 from paas.supervisor.parts import Parts
 from paas.supervisor.place import place_of
@@ -57,7 +56,7 @@ class Adoption:
     def _on_our_clock(self, moments: Mapping[ReleaseId, datetime]) -> dict[ReleaseId, float]:
         """The first minute of a release goes on as if nothing had happened: it may be the way back that was cut off."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
-        return {release: monotonic - (now - at).total_seconds() for release, at in moments.items()}
+        return {release: monotonic - max(0.0, (now - at).total_seconds()) for release, at in moments.items()}
 
     async def _take(self, instance: Instance, found: Mapping[InstanceId, Found]) -> None:
         if instance.id not in found:

@@ -23,9 +23,9 @@ from paas.errors import (
 )
 from paas.supervisor import plan
 from paas.supervisor.free_ports import port_is_free
-from paas.supervisor.journal import CRASH, Journal
+from paas.supervisor.journal import Journal
 from paas.supervisor.launch import Launch, command_of, spec_of
-from paas.supervisor.observed import Ending, Exit
+from paas.supervisor.observed import CRASH, Ending, Exit
 from paas.supervisor.parts import Parts
 from paas.supervisor.ports import Routing
 from paas.threads import in_thread

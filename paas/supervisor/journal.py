@@ -9,8 +9,6 @@ from paas.supervisor.ports import Lines
 from paas.threads import in_thread
 
 ACTOR = "mini"
-CRASH = "crashed: "
-"""How the cause of a crash begins in the store: it tells a crash from a stop once the memory of it is gone."""
 
 
 class Journal:

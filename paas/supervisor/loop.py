@@ -53,6 +53,7 @@ ROUTERS_ANSWER_WITHIN = 5.0
 ENGINE_ANSWERS_WITHIN = 10.0
 """A deployment outlasts a restart of what its instances run on; questions that a person waits for are asked once."""
 ENGINE_ASKED_EVERY = 0.2
+_STILL_ADOPTING = "The server still takes up what ran before it was started. Try again in a moment."
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -171,10 +172,16 @@ class Supervisor:
     async def _expect_answers(self, consequence: str = "", *, within: float = 0.0) -> None:
         """Raise EngineUnavailableError where the engine does not answer within so many seconds."""
         deadline = self._clock.monotonic() + within
-        while silence := await self._engine.silence():
+        while silence := await self._silence():
             if self._clock.monotonic() >= deadline:
                 raise EngineUnavailableError(silence + consequence)
             await self._clock.sleep(ENGINE_ASKED_EVERY)
+
+    async def _silence(self) -> str | None:
+        """Return why nothing can be begun yet; None where it can."""
+        if silence := await self._engine.silence():
+            return silence
+        return None if self._adopted else _STILL_ADOPTING
 
     # -- looking: what the last pass saw; any thread may ask -----------------------------------------------------------
     def instances(self, app: AppId) -> list[InstanceView]:
@@ -236,8 +243,9 @@ class Supervisor:
         run = Run(app, release, command, type, environment, actor)
         return await self._one_offs.detach(run, timeout=timeout)
 
-    async def stop_run(self, app: AppId, name: str, *, actor: str) -> bool:
-        """Have a one-off such as `run.1` stopped, with the grace; return whether there is one of that name."""
+    async def stop_run(self, app: AppId, name: str, *, actor: str) -> Instance | None:
+        """Have a one-off such as `run.1` stopped, with the grace, and return it; None where there is none of that name.
+        Raises ConflictError for one that still starts, EngineUnavailableError."""
         return await self._one_offs.stop(app, name, actor=actor)
 
     # -- the loop -------------------------------------------------------------------------------------------------

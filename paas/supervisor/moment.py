@@ -8,7 +8,7 @@ from paas.domain.instance import Instance, InstanceState
 from paas.domain.names import WEB, ProcessType
 from paas.supervisor.backoff import streak_after
 from paas.supervisor.desired import Desired, Wanted
-from paas.supervisor.observed import MAX_MOVES, Draining, Ended, Ending, Exit, Observed, Unwell
+from paas.supervisor.observed import CRASH, MAX_MOVES, Draining, Ended, Ending, Exit, Observed, Unwell
 from paas.supervisor.place import Place, place_of
 
 RUNNING = (InstanceState.STARTING, InstanceState.UP)
@@ -94,7 +94,7 @@ class Moment:
     def _remember(self, instance: Instance, seen: Exit) -> None:
         moved = self.was_moved(instance, port_taken=seen.port_taken)
         ending = Ending.EXCUSED if moved else Ending.CRASHED
-        over = replace(instance, exit=seen.status)
+        over = replace(instance, exit=seen.status, cause=f"{CRASH}{seen.reason or seen.status}")
         self.ended[place_of(instance)] = ended(over, ending, at=seen.at, jitter=seen.jitter)
 
     def _idle(self, id: str) -> bool:

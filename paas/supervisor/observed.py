@@ -8,6 +8,8 @@ from paas.domain.ids import InstanceId, ReleaseId
 from paas.domain.instance import ExitStatus, Instance
 from paas.supervisor.place import Place
 
+CRASH = "crashed: "
+"""How the cause of a crash begins in the store: it tells a crash from a stop once the memory of it is gone."""
 MAX_MOVES = 3
 """How often an instance is given another port before a taken one counts as a crash."""
 

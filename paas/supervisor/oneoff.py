@@ -6,7 +6,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -19,7 +19,7 @@ from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec, I
 from paas.domain.names import ProcessType
 from paas.domain.release import Release
 from paas.engines.base import Attachment, TerminalSize
-from paas.errors import EngineUnavailableError, PaasError
+from paas.errors import ConflictError, EngineUnavailableError, PaasError
 from paas.supervisor.attachment import LoggedAttachment
 from paas.supervisor.free_ports import port_is_free
 from paas.supervisor.journal import Journal
@@ -132,23 +132,25 @@ class OneOffs:
             await self._abandon(instance, str(error) or "it was cancelled")
             raise
 
-    async def stop(self, app: AppId, name: str, *, actor: str) -> bool:
-        """Have the one-off of that name stopped, with the grace; return whether there is one. Who is attached to it hears
-        how it ended."""
+    async def stop(self, app: AppId, name: str, *, actor: str) -> Instance | None:
+        """Have the one-off of that name stopped, with the grace, and return it as it stops; None where there is none. Who
+        is attached to it hears how it ended. Raises ConflictError for one that still starts."""
         named = (each for each in self._seen.instances.values() if each.one_off and each.name == name)
-        running = next((each for each in named if each.app == app and each.id not in self._seen.busy), None)
-        if running is None:
-            return False
+        running = next((each for each in named if each.app == app), None)
+        if running is None or running.state is InstanceState.STOPPING:
+            return running
         if attached := self._attached.get(running.id):
             await attached.signal(signal.SIGTERM)
             work = self._killed_after_the_grace(attached)
             await self._see_to(work, name=f"stop of {name}", within=0)
-        else:
-            move = partial(self._store.instances.transition, running.id, InstanceState.STOPPING)
-            stopping = await in_thread(move, cause=f"stopped by {actor}")
-            self._seen.put(stopping, now=self._clock.monotonic())
-            self._wake()
-        return True
+            return replace(running, state=InstanceState.STOPPING)
+        if running.id in self._seen.busy:
+            raise ConflictError(f"{name} is just being started; nothing was changed. Stop it once it is up.")
+        move = partial(self._store.instances.transition, running.id, InstanceState.STOPPING)
+        stopping = await in_thread(move, cause=f"stopped by {actor}")
+        self._seen.put(stopping, now=self._clock.monotonic())
+        self._wake()
+        return stopping
 
     async def close(self) -> None:
         """Return once what was attached has ended, and let go of what does not; what runs detached is left as it is."""
@@ -217,9 +219,9 @@ class OneOffs:
 
     # -- ending -----------------------------------------------------------------------------------------------
     async def _left(self, running: Instance, attachment: LoggedAttachment) -> None:
-        self._attached.pop(running.id, None)
         await attachment.__aexit__()
         status = await attachment.wait()
+        self._attached.pop(running.id, None)
         await self._end(running, status, cause=str(status))
 
     async def _abandon(self, instance: Instance, cause: str, *, attachment: Attachment | None = None) -> None:
@@ -245,11 +247,18 @@ class OneOffs:
         )
         try:
             await asyncio.wait({ended, sleeping}, return_when=asyncio.FIRST_COMPLETED)
-            if not ended.done():
-                await attached.signal(signal.SIGKILL)
+            while not ended.done() and not await self._killed(attached):
+                await self._clock.sleep(_RETRY)
         finally:
             ended.cancel()
             sleeping.cancel()
+
+    async def _killed(self, attached: LoggedAttachment) -> bool:
+        try:
+            await attached.signal(signal.SIGKILL)
+        except EngineUnavailableError:
+            return False
+        return True
 
     async def _stopped(self, id: InstanceId) -> None:
         """Return once an instance is stopped, however long the engine does not answer."""

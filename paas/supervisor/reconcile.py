@@ -227,6 +227,8 @@ def _report(moment: Moment, app: DesiredApp) -> Steps:
     if since is None or release.id in moment.observed.reported:
         return
     for place, last in moment.ended.items():
+        if moment.well_at(place):  # it got over them
+            continue
         crashes = last.streak if last.ending is Ending.CRASHED and place.release == release.id else 0
         if crashes >= UNSTABLE_CRASHES and last.at <= since + UNSTABLE_WITHIN:
             cause = f"{place.name} crashed {crashes} times in the first minute of {release.name}"

@@ -370,7 +370,7 @@ async def test_an_image_names_what_it_was_built_from(shop: Workshop) -> None:
         "mini.image.app": shop.app.id,
         "mini.image.app-name": "shop",
         "mini.image.build": build.id,
-        "mini.image.builder": f"image/1 python={PYTHON} node={NODE} plain={PYTHON}",
+        "mini.image.builder": f"image/2 python={PYTHON} node={NODE} plain={PYTHON}",
         "mini.image.commit": build.commit,
     }
 

@@ -123,7 +123,11 @@ class CatchUp:
             tail *= _TAIL_GROWS
 
     async def _tell_if_broken(self, window: Window) -> None:
-        if self._is_told or not any(is_broken(window, stream, self._taken(stream)) for stream in STREAMS):
+        if (
+            self._is_told
+            or self._marks
+            or not any(is_broken(window, stream, self._taken(stream)) for stream in STREAMS)
+        ):
             return
         self._is_told = True
         log.warning("lines are missing", extra={"container": self._container})

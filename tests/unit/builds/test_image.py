@@ -11,11 +11,11 @@ from paas.settings import BaseImages, Settings
 @pytest.mark.parametrize(
     ("bases", "name"),
     [
-        pytest.param(BaseImages(), "image/1", id="the defaults"),
-        pytest.param(BaseImages(plain="debian:trixie"), "image/1 plain=debian:trixie", id="one of its own"),
+        pytest.param(BaseImages(), "image/2", id="the defaults"),
+        pytest.param(BaseImages(plain="debian:trixie"), "image/2 plain=debian:trixie", id="one of its own"),
         pytest.param(
             BaseImages("mirror:5000/py:{version}", plain="debian"),
-            "image/1 python=mirror:5000/py:{version} plain=debian",
+            "image/2 python=mirror:5000/py:{version} plain=debian",
             id="two",
         ),
     ],

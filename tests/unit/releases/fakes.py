@@ -12,7 +12,7 @@ from paas.clock import Clock
 from paas.domain.app import App
 from paas.domain.build import Artifact, Build, BuildState, Slug
 from paas.domain.ids import AppId, Commit, ReleaseId, new_id
-from paas.domain.instance import ExitStatus, ProcessIdentity
+from paas.domain.instance import ExitStatus, Instance, ProcessIdentity
 from paas.domain.names import ProcessType
 from paas.domain.process import Manifest, Procfile
 from paas.domain.release import Release
@@ -179,6 +179,8 @@ class FakeSupervisor:
     nudges: int = 0
     asked: list[str] = field(default_factory=list)
     one_offs: list[FakeOneOff] = field(default_factory=list)
+    running: dict[str, Instance] = field(default_factory=dict)
+    """The one-offs that can be stopped, by name."""
     listener: UnstableListener | None = None
 
     def nudge(self) -> None:
@@ -204,9 +206,9 @@ class FakeSupervisor:
         if self.unroutable:
             raise self.unroutable
 
-    async def stop_run(self, app: AppId, name: str, *, actor: str) -> bool:
+    async def stop_run(self, app: AppId, name: str, *, actor: str) -> Instance | None:
         self.asked.append(f"stop {name}")
-        return name == "run.1"
+        return self.running.get(name)
 
     async def settled(self, app: AppId, *, within: float) -> None:
         self.asked.append("settled")

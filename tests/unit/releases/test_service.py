@@ -18,6 +18,7 @@ from paas.store.connections import connect
 from paas.store.errors import RefusedByStoreError
 from releases.reference import parse, resolve
 from releases.runs import command_of, in_its_users_words
+from tests.unit.paas.supervisor.worlds import a_release, an_instance
 from tests.unit.releases.conftest import Stage
 from tests.unit.releases.fakes import commit, manifest
 
@@ -166,8 +167,8 @@ async def test_an_instance_that_is_not_there_is_named_with_those_that_are(stage:
 
 async def test_a_one_off_is_stopped_as_an_instance_is(stage: Stage) -> None:
     await stage.push("aaaaaaa")
-    await stage.service.stop_instance(stage.app, "run.1", actor="me")
-    assert stage.supervisor.asked[-1] == "stop run.1"
+    run = stage.supervisor.running["run.1"] = an_instance(a_release(1), "run.1", one_off=True)
+    assert await stage.service.stop_instance(stage.app, "run.1", actor="me") == run
     with pytest.raises(NotFoundError, match=r"no instance run\.2"):
         await stage.service.stop_instance(stage.app, "run.2", actor="me")
 

@@ -9,10 +9,10 @@ from typing import Any, Never
 import pytest
 
 from paas.domain.ids import InstanceId
-from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec
+from paas.domain.instance import ExitStatus, Identity, Instance, InstanceSpec, InstanceState
 from paas.domain.names import RELEASE, RUN, ProcessType
 from paas.domain.release import Release
-from paas.errors import ArtifactGoneError, DiskFullError, EngineUnavailableError, InvalidError
+from paas.errors import ArtifactGoneError, ConflictError, DiskFullError, EngineUnavailableError, InvalidError
 from paas.supervisor.loop import OneOff
 from paas.testing.behaviour import Behaviour, OnTerm
 from tests.eventually import eventually_async
@@ -207,12 +207,40 @@ async def test_a_detached_run_is_stopped_by_its_name(house: House) -> None:
     release = await house.deploy({"worker": "work"})
     await house.supervisor.detach_run(house.app, release, command="forever", environment={})
 
-    assert await house.supervisor.stop_run(house.app.id, "run.1", actor="me")
-    await house.clock.until(lambda: not house.store.instances.living())
+    stopping = await house.supervisor.stop_run(house.app.id, "run.1", actor="me")
+    assert stopping
+    assert stopping.state is InstanceState.STOPPING
+    await house.clock.until(lambda: stopping.id in house.engine.forgotten)
 
     assert house.running() == {}
     assert house.store.instances.list(house.app.id)[-1].cause == "stopped by me"
     assert not await house.supervisor.stop_run(house.app.id, "run.1", actor="me")
+
+
+async def test_a_run_that_still_starts_is_not_stopped_behind_its_callers_back(house: House) -> None:
+    release = await house.deploy({"worker": "work"})
+    start, may_start = house.engine.start, asyncio.Event()
+
+    async def start_when_it_may(spec: InstanceSpec) -> Identity:
+        await may_start.wait()
+        return await start(spec)
+
+    house.engine.start = start_when_it_may  # type: ignore[method-assign]
+    starting = asyncio.create_task(
+        house.supervisor.detach_run(house.app, release, command="import", environment={})
+    )
+
+    async def begun() -> bool:
+        return bool(house.store.instances.living())
+
+    await eventually_async(begun)
+    with pytest.raises(ConflictError, match="just being started"):
+        await house.supervisor.stop_run(house.app.id, "run.1", actor="me")
+    may_start.set()
+    await starting
+    assert await house.supervisor.stop_run(house.app.id, "run.1", actor="me")
+    assert await house.supervisor.stop_run(house.app.id, "run.1", actor="me")
+    await house.clock.until(lambda: not house.store.instances.living())
 
 
 async def test_an_attached_run_that_ignores_TERM_is_killed_after_the_grace(house: House) -> None:  # noqa: N802 - the signal

@@ -287,6 +287,21 @@ async def test_a_release_that_keeps_crashing_is_told_of_again_by_the_next_contro
     assert {told[0] for told in house.unstable} == {release.id}
 
 
+async def test_a_release_that_got_over_its_crashes_is_not_told_of_again(house: House) -> None:
+    house.scale(worker=1)
+    house.engine.behave("work", Behaviour(exits=1))
+    release = house.release({"worker": "work"}, auto_rollback=True)
+    house.switch(release)
+    await house.clock.until(lambda: len(house.unstable) == 1)
+    house.engine.behave("work", Behaviour())
+    await house.clock.until(lambda: house.shown() == {"worker.1": "up"})
+
+    await house.restart_control_plane()
+    await house.clock.pass_by(5)
+
+    assert len(house.unstable) == 1
+
+
 async def test_a_release_that_crashes_after_its_first_minute_is_not_told_of(house: House) -> None:
     house.scale(worker=1)
     await house.deploy({"worker": "work"})
