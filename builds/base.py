@@ -35,8 +35,9 @@ class Builder(Protocol):
     async def build(
         self, source: Source, build: Build, *, app: AppName, salt: str, limit: Limit, say: Say
     ) -> Built:
-        """Build the source, as the attempt that `build` records, of the app that is called `app` now; `salt` is empty, or random to share nothing with
-        any earlier build. What it waits for that other builds have, it waits for in a turn of `limit`.
+        """Build the source, as the attempt that `build` records, of the app that is called `app` now; `salt` is empty, or
+        random to share nothing with any earlier build. What it waits for that other builds have, it waits for in a turn
+        of `limit`.
 
         Raises BuildFailedError with a sentence that says why, DiskFullError.
         """

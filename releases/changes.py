@@ -11,7 +11,6 @@ from paas.domain.build import Build
 from paas.domain.config import Variables
 from paas.domain.ids import Commit, ConfigId, ReleaseId
 from paas.domain.release import DeploymentKind, Release, ReleaseKind
-from paas.errors import EngineUnavailableError
 from paas.store.database import Store
 from paas.threads import in_thread
 from releases import rollback
@@ -110,7 +109,7 @@ class Push:
         if runs_already is None:
             return None
         current, build = runs_already
-        if await _is_lost(build, parts.artifacts):  # what runs cannot be started once more
+        if await rollback.loss(parts.artifacts, build, current):  # what runs cannot be started once more
             return None
         return Unchanged(
             f"{self.commit[:7]} already runs as {current.name}: nothing to build, no new release"
@@ -220,14 +219,6 @@ class GoBack:
         return Draft(
             ReleaseKind.ROLLBACK, f"Rollback to {release.name}", build, release.config, origin=release.origin
         )
-
-
-async def _is_lost(build: Build, artifacts: Artifacts) -> bool:
-    """Return whether what was built is gone; an engine that does not answer knows of no loss."""
-    try:
-        return build.artifact is None or not await artifacts.has(build.artifact)
-    except EngineUnavailableError:
-        return False
 
 
 def serving(store: Store, app: App) -> Release | None:

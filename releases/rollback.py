@@ -6,7 +6,7 @@ from paas.domain.app import App
 from paas.domain.build import Build
 from paas.domain.ids import ReleaseId
 from paas.domain.release import DeploymentState, Release
-from paas.errors import ArtifactGoneError, InvalidError
+from paas.errors import ArtifactGoneError, EngineUnavailableError, InvalidError
 from paas.store.database import Store
 from paas.threads import in_thread
 from releases.ports import Artifacts
@@ -73,6 +73,17 @@ async def verify(artifacts: Artifacts, build: Build, release: Release) -> None:
         f"{what} {how}; nothing was changed. Push commit {build.commit[:7]} again instead: "
         "it is built anew, and runs with the config of now."
     )
+
+
+async def loss(artifacts: Artifacts, build: Build, release: Release) -> ArtifactGoneError | None:
+    """Return what `verify` raises, None where nothing is lost; an engine that does not answer knows of no loss."""
+    try:
+        await verify(artifacts, build, release)
+    except ArtifactGoneError as error:
+        return error
+    except EngineUnavailableError:
+        pass
+    return None
 
 
 def _check_it_served(store: Store, release: Release) -> None:

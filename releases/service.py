@@ -13,7 +13,7 @@ from paas.domain.ids import AppId, ReleaseId
 from paas.domain.instance import Instance
 from paas.domain.names import AppName, ProcessType, app_name
 from paas.domain.release import Release
-from paas.errors import ArtifactGoneError, EngineUnavailableError, InvalidError, NotFoundError
+from paas.errors import ArtifactGoneError, InvalidError, NotFoundError
 from paas.settings import Settings
 from paas.store.database import Store
 from paas.threads import in_thread
@@ -226,7 +226,7 @@ class ReleaseService:
 
     async def _loss(self, app: App) -> ArtifactGoneError | None:
         """Return what to raise where nothing of the app runs and its artifact is gone: while something does, an image is
-        in use and stays. An engine that does not answer knows of no loss."""
+        in use and stays."""
         seen = self._supervisor.instances(app.id)
         if app.current is None or any(each.state not in _OVER for each in seen):
             return None
@@ -234,13 +234,7 @@ class ReleaseService:
         if release.build is None:
             return None
         build = await in_thread(self._store.builds.get_by_id, release.build)
-        try:
-            await rollback.verify(self._engine, build, release)
-        except ArtifactGoneError as error:
-            return error
-        except EngineUnavailableError:
-            pass
-        return None
+        return await rollback.loss(self._engine, build, release)
 
     async def _apply(self, app: AppId, *, wait: bool) -> None:
         self._supervisor.nudge()

@@ -58,8 +58,8 @@ class DockerEngine:
         self._listener: ExitListener | None = None
         self._starting: dict[InstanceId, asyncio.Task[ContainerIdentity]] = {}
         self._unsure: dict[InstanceId, InstanceSpec] = {}
-        """What was begun and neither runs for sure nor is gone for sure: the daemon did not answer in between. A container that
-        it makes only after it was asked is left to the next `recover`."""
+        """What was begun and neither runs for sure nor is gone for sure: the daemon did not answer in between. A
+        container that it makes only after it was asked is left to the next `recover`."""
         self._containers: dict[InstanceId, LiveContainer] = {}
         self._apps: dict[InstanceId, AppId] = {}
         self._images: dict[str, ImageConfig] = {}
